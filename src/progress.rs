@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What long work tells while it goes on. Work speaks through [`Progress`]; only the programs decide how it looks.
+
+/// Listens to long work. Calls come from several threads at once.
+pub trait Progress: Sync {
+    /// A piece of work begins. `total` is its size in bytes (or steps), where that is known.
+    fn begin(&self, id: &str, what: &str, total: Option<u64>);
+    /// `amount` more bytes (or steps) of the piece are done.
+    fn advance(&self, id: &str, amount: u64);
+    /// The piece ended well; `note` says how, in a few words ("already there", "12 MB").
+    fn end(&self, id: &str, note: &str);
+    /// A sentence for the person that fits no piece of work, such as a retry or a warning.
+    fn say(&self, text: &str);
+}
+
+/// Says nothing: for tests and for callers that don't care.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _id: &str, _what: &str, _total: Option<u64>) {}
+    fn advance(&self, _id: &str, _amount: u64) {}
+    fn end(&self, _id: &str, _note: &str) {}
+    fn say(&self, _text: &str) {}
+}
