@@ -64,3 +64,23 @@ impl Extent {
         self.offset + self.len
     }
 }
+
+/// Bytes that can be read at any offset: a file, a disk made of extents, one partition of it.
+pub trait ReadAt: Send + Sync {
+    /// Returns the size in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// As the source says; [`std::io::ErrorKind::UnexpectedEof`] beyond the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()>;
+
+    /// Returns the next run of bytes at or after `offset` that may differ from zero; none: only zeros are left.
+    ///
+    /// # Errors
+    /// As the source says.
+    fn next_data(&self, offset: u64) -> std::io::Result<Option<std::ops::Range<u64>>> {
+        Ok((offset < self.size()).then(|| offset..self.size()))
+    }
+}

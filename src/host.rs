@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The machine kiln runs on: files, processes, clock. Effects live here and know no flow and no decision.
 
+#[cfg(feature = "toolchain")]
+pub mod cache;
 pub mod clock;
 pub mod command;
+#[cfg(feature = "toolchain")]
+pub mod disk;
+#[cfg(feature = "toolchain")]
+pub mod download;
 pub mod fault;
 pub mod files;
+#[cfg(feature = "toolchain")]
+pub mod go;
+#[cfg(feature = "toolchain")]
+pub mod recipe;
+#[cfg(feature = "toolchain")]
+pub mod unpack;

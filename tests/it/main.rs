@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one integration-test program: each topic is a module, so that the library is linked once.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests touch the world and may panic"
+)]
+
+mod bake;
+mod content;
+mod decode;
+mod disk;
+mod ext4;
+mod fetch;
+mod go;
+mod house;
+mod lab;
+mod manifest;
+mod read;
