@@ -13,7 +13,9 @@ pub mod fault;
 pub mod files;
 #[cfg(feature = "toolchain")]
 pub mod go;
+pub mod interrupt;
 #[cfg(feature = "toolchain")]
 pub mod recipe;
+pub mod scratch;
 #[cfg(feature = "toolchain")]
 pub mod unpack;

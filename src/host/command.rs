@@ -5,8 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use super::interrupt::Group;
 
 /// A program to run. Nothing of kiln's own environment reaches it but what is named here.
 #[derive(Debug, Clone)]
@@ -101,11 +103,12 @@ impl Program {
         }
         let mut child =
             command.spawn().map_err(|source| CommandError::Start { program: program.clone(), source })?;
+        let group = Group::of(child.id());
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (status, stdout, stderr) = std::thread::scope(|scope| {
             let stdout = scope.spawn(|| read_all(out));
             let stderr = scope.spawn(|| read_lines(err, line));
-            let status = wait(&mut child, self.limit);
+            let status = wait(&mut child, &group, self.limit);
             (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
         });
         match status {
@@ -116,7 +119,7 @@ impl Program {
     }
 }
 
-fn wait(child: &mut std::process::Child, limit: Duration) -> Option<ExitStatus> {
+fn wait(child: &mut Child, group: &Group, limit: Duration) -> Option<ExitStatus> {
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
@@ -127,9 +130,7 @@ fn wait(child: &mut std::process::Child, limit: Duration) -> Option<ExitStatus> 
         }
         pause = (pause * 2).min(Duration::from_millis(50));
     }
-    let group = nix::unistd::Pid::from_raw(-(child.id() as i32));
-    // It may have ended in between; then there is nobody to kill.
-    let _ = nix::sys::signal::kill(group, nix::sys::signal::Signal::SIGKILL);
+    group.kill();
     let _ = child.wait();
     None
 }

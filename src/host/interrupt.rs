@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What must end or go when the program is interrupted: running programs' process groups and scratch folders.
+//!
+//! Nameless files vanish by themselves ([`super::files::Pending`]). It catches no signal: the program does, and calls
+//! [`clean_up`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+static OPEN: Mutex<Open> = Mutex::new(Open { groups: Vec::new(), scratch: Vec::new() });
+
+struct Open {
+    groups: Vec<i32>,
+    scratch: Vec<PathBuf>,
+}
+
+fn open() -> MutexGuard<'static, Open> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends every running program with its children and removes every scratch folder and temporary file.
+#[expect(clippy::disallowed_methods, reason = "this is a port")]
+pub fn clean_up() {
+    let open = open();
+    for group in &open.groups {
+        let _ = kill(Pid::from_raw(-group), Signal::SIGKILL);
+    }
+    for path in &open.scratch {
+        let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_file(path));
+    }
+}
+
+/// Ends a process group when dropped or interrupted.
+#[derive(Debug)]
+pub(super) struct Group(i32);
+
+impl Group {
+    pub(super) fn of(leader: u32) -> Self {
+        let leader = leader as i32;
+        open().groups.push(leader);
+        Self(leader)
+    }
+
+    /// Kills the whole group; one that is gone already is no error.
+    pub(super) fn kill(&self) {
+        let _ = kill(Pid::from_raw(-self.0), Signal::SIGKILL);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        open().groups.retain(|group| *group != self.0);
+    }
+}
+
+/// A path that goes when the program is interrupted.
+#[derive(Debug)]
+pub(super) struct Doomed(PathBuf);
+
+impl Doomed {
+    pub(super) fn new(path: &Path) -> Self {
+        open().scratch.push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        open().scratch.retain(|path| *path != self.0);
+    }
+}
