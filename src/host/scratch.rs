@@ -24,13 +24,23 @@ impl Scratch {
     /// # Errors
     /// As the system says.
     pub fn new(parent: &Path) -> Result<Self, FileError> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         files::make_folder(parent)?;
         sweep(parent)?;
+        loop {
+            // Another kiln may sweep the folder between its making and its locking: then there is nothing at the path.
+            let made = Self::make(parent)?;
+            if made.path.exists() {
+                return Ok(made);
+            }
+        }
+    }
+
+    fn make(parent: &Path) -> Result<Self, FileError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = parent.join(name);
         files::make_folder(&path)?;
-        let lock = Flock::lock(files::open(&path)?, FlockArg::LockExclusiveNonblock);
+        let lock = Flock::lock(files::open(&path)?, FlockArg::LockExclusive);
         let lock = lock.map_err(|(_, errno)| FileError::at("lock", &path)(errno.into()))?;
         Ok(Self { _doomed: Doomed::new(&path), path, _lock: lock })
     }

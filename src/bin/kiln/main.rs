@@ -1,5 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The `kiln` program: bakes node images.
-fn main() -> std::process::ExitCode {
-    kiln::exit::Exit::Usage.into()
+//! The `kiln` program: words in, one call per verb, a result and an exit code out.
+
+mod cli;
+mod failure;
+mod show;
+mod surroundings;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kiln::exit::Exit;
+
+use cli::{Cli, Verb};
+use failure::Failure;
+use surroundings::Surroundings;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    watch_for_interrupt();
+    let format = cli.format;
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print(format);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let format = cli.format;
+    let here = Surroundings::look(format)?;
+    match cli.verb {
+        Verb::Bake(words) => verbs::bake::bake(&words, &here),
+        Verb::Plan(words) => verbs::bake::plan(&words, &here),
+        Verb::Lock(words) => verbs::lock::lock(&words, &here),
+        Verb::Fetch(words) => verbs::lock::fetch(&words, &here),
+        Verb::Cache(words) => verbs::cache::cache(&words, &here),
+        Verb::Inspect(words) => verbs::read::inspect(&words, format),
+        Verb::Ls(words) => verbs::read::ls(&words, format),
+        Verb::Cat(words) => verbs::read::cat(&words),
+        Verb::Extract(words) => verbs::read::extract(&words, format),
+        Verb::Schema => verbs::words::schema(),
+        Verb::Completions { shell } => verbs::words::completions(shell),
+        Verb::Man { folder } => verbs::words::man(&folder),
+    }
+}
+
+/// Ends what is running and removes what is half made when Ctrl-C or a polite kill comes.
+fn watch_for_interrupt() {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                return;
+            };
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            kiln::host::interrupt::clean_up();
+            eprintln!("kiln: interrupted; nothing half made is left");
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    });
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The words a person types, and only those; what they mean is the verbs' work.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Bakes Kubernetes node images from CoreOS images: offline, unprivileged, reproducibly, in seconds.
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// How results are printed; with json, progress comes as JSON lines on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong command line, 75 something outside was not ready (try again),
+78 a manifest or lock is wrong, 130 interrupted.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Bake the image that a manifest describes
+    Bake(Bake),
+    /// Print every action of a bake before it happens
+    Plan(Plan),
+    /// Pin every input of a manifest to size and digest (STEM.lock)
+    Lock(Lock),
+    /// Fill the cache with everything that a manifest's lock names
+    Fetch(Fetch),
+    /// List, check and clean the cache
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Show partitions, filesystems, versions and provenance of an image
+    Inspect(Inspect),
+    /// List files of an image
+    Ls(Ls),
+    /// Print a file of an image
+    Cat(Cat),
+    /// Copy a file or folder out of an image
+    Extract(Extract),
+    /// Print the JSON schema of manifests
+    Schema,
+    /// Print a completion script
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// The folder, made where missing.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Bake {
+    /// The manifest, such as image/kiln.yaml.
+    pub manifest: PathBuf,
+    /// Where the image files go.
+    #[arg(short = 'o', long = "output", value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Replace existing image files.
+    #[arg(long)]
+    pub force: bool,
+    /// Also print the whole files' sha256, which takes many times as long as the bake.
+    #[arg(long)]
+    pub digest: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// Where the image files would go.
+    #[arg(short = 'o', long = "output", value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+/// How inputs are come by.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// Use nothing but the cache.
+    #[arg(long)]
+    pub offline: bool,
+    /// Refuse to make or change the lock.
+    #[arg(long)]
+    pub locked: bool,
+    /// How many things are done at once; the default is the number of processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// Move the pin of NAME, or of every input, to what the manifest's sources have now.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    pub upgrade: Option<String>,
+    /// Only show what could move.
+    #[arg(long, conflicts_with = "upgrade")]
+    pub outdated: bool,
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// The manifest.
+    pub manifest: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// List what the cache holds
+    List,
+    /// Read everything and remove what is damaged
+    Verify,
+    /// Remove what has not been used for some time
+    Gc {
+        /// Keep what was used within so many days.
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        keep_days: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A raw or qcow2 image.
+    pub image: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// A raw or qcow2 image.
+    pub image: PathBuf,
+    /// As the node sees it (/usr is USR-A, /boot is EFI-SYSTEM, /oem is OEM), or LABEL:/path.
+    #[arg(default_value = "/")]
+    pub path: String,
+    /// With everything below it.
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Cat {
+    /// A raw or qcow2 image.
+    pub image: PathBuf,
+    /// As the node sees it, or LABEL:/path.
+    pub path: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Extract {
+    /// A raw or qcow2 image.
+    pub image: PathBuf,
+    /// As the node sees it, or LABEL:/path.
+    pub path: String,
+    /// Where it goes.
+    pub destination: PathBuf,
+    /// Replace existing files.
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One function per verb: from the words to the library and from its value to what is printed.
+
+pub mod bake;
+pub mod cache;
+pub mod lock;
+pub mod read;
+pub mod words;
