@@ -156,6 +156,13 @@ impl Pending {
         &self.path
     }
 
+    /// Changes the name that the file will get, within the same filesystem: for names that depend on the content.
+    #[must_use]
+    pub fn renamed(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors

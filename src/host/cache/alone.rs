@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The cache as a whole, with no other kiln at it: list, verify, remove.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::Serialize;
+
+use super::{Cache, CacheError, lock, named, open_or_create};
+use crate::digest::{Digest, Hasher};
+use crate::host::files::{self, FileError};
+use crate::progress::Progress;
+
+/// The cache while nobody else uses it.
+#[derive(Debug)]
+pub struct Alone {
+    root: PathBuf,
+    _in_use: Flock<File>,
+}
+
+/// One file of the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Bytes that it takes on the disk, holes not counted.
+    pub disk_bytes: u64,
+    /// When it was last used, seconds since 1970.
+    pub used_s: u64,
+}
+
+/// What a file of the cache is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A whole file, by content.
+    Blob {
+        /// Its name.
+        digest: Digest,
+    },
+    /// A file made from something.
+    Derived {
+        /// What sort of thing.
+        kind: String,
+        /// What it was made from.
+        key: String,
+    },
+    /// A small JSON text.
+    Record {
+        /// What sort of thing.
+        kind: String,
+        /// Its name.
+        key: String,
+    },
+    /// An unfinished download, or what a killed kiln left: nothing needs it.
+    Leftover,
+}
+
+/// What a look at all blobs found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// How many blobs were read.
+    pub blobs: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Blobs whose content was not that of their name any more; they have been removed.
+    pub bad: Vec<Digest>,
+}
+
+impl Cache {
+    /// Lists everything in the cache, sorted by kind and name.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn list(&self) -> Result<Vec<Entry>, CacheError> {
+        list(self.root())
+    }
+}
+
+impl Alone {
+    /// Opens the cache in `root` when no other kiln uses it, waiting at most `limit`.
+    ///
+    /// # Errors
+    /// If it is used for longer than `limit`.
+    pub fn open(root: &Path, limit: Duration) -> Result<Self, CacheError> {
+        drop(Cache::open(root, limit)?);
+        let path = root.join("in-use");
+        let file = open_or_create(&path).map_err(FileError::at("open", &path))?;
+        let what = format!("the cache {}", root.display());
+        let in_use = lock::wait(file, FlockArg::LockExclusiveNonblock, &path, &what, limit)?;
+        Ok(Self { root: root.to_owned(), _in_use: in_use })
+    }
+
+    /// Lists everything in the cache, sorted by kind and name.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn list(&self) -> Result<Vec<Entry>, CacheError> {
+        list(&self.root)
+    }
+
+    /// Reads all blobs and removes those whose content does not fit their name. Their next user fetches them again.
+    ///
+    /// Derived files have no digest of their own; those who keep them check them.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn verify(&self, progress: &dyn Progress) -> Result<Verified, CacheError> {
+        let entries = self.list()?;
+        let total = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Blob { .. }));
+        progress.begin("verify", "verifying the cache", Some(total.map(|entry| entry.disk_bytes).sum()));
+        let mut verified = Verified::default();
+        for entry in entries {
+            let EntryKind::Blob { digest } = entry.kind else { continue };
+            let (found, bytes) = hash_file(&entry.path, progress)?;
+            verified.blobs += 1;
+            verified.bytes += bytes;
+            if found != digest {
+                files::remove(&entry.path)?;
+                verified.bad.push(digest);
+            }
+        }
+        progress.end("verify", &format!("{} blobs, {} bad", verified.blobs, verified.bad.len()));
+        Ok(verified)
+    }
+
+    /// Removes `entries`.
+    ///
+    /// # Errors
+    /// As the system says; what was removed before stays removed.
+    pub fn remove(&self, entries: &[Entry]) -> Result<(), CacheError> {
+        entries.iter().try_for_each(|entry| files::remove(&entry.path))?;
+        Ok(())
+    }
+}
+
+fn hash_file(path: &Path, progress: &dyn Progress) -> Result<(Digest, u64), FileError> {
+    let mut file = files::open(path)?;
+    let mut hasher = Hasher::new();
+    let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
+    loop {
+        let count = file.read(&mut buffer).map_err(FileError::at("read", path))?;
+        if count == 0 {
+            return Ok((hasher.finish(), size));
+        }
+        hasher.update(&buffer[..count]);
+        size += count as u64;
+        progress.advance("verify", count as u64);
+    }
+}
+
+fn list(root: &Path) -> Result<Vec<Entry>, CacheError> {
+    let mut entries = Vec::new();
+    in_folders(&root.join("blobs/sha256"), &mut entries, |_, name| {
+        name.parse().ok().map(|digest| EntryKind::Blob { digest })
+    })?;
+    in_folders(&root.join("derived"), &mut entries, |kind, key| {
+        Some(EntryKind::Derived { kind: kind.to_owned(), key: key.to_owned() })
+    })?;
+    in_folders(&root.join("records"), &mut entries, |kind, key| {
+        Some(EntryKind::Record { kind: kind.to_owned(), key: key.to_owned() })
+    })?;
+    for folder in ["partial", "locks"] {
+        in_folder(&root.join(folder), &mut entries, |_| None)?;
+    }
+    entries.sort_by(|a, b| (&a.kind, &a.path).cmp(&(&b.kind, &b.path)));
+    Ok(entries)
+}
+
+fn in_folders(
+    area: &Path,
+    entries: &mut Vec<Entry>,
+    kind_of: impl Fn(&str, &str) -> Option<EntryKind>,
+) -> Result<(), FileError> {
+    for folder in files::list(area)?.into_iter().filter_map(named::visible) {
+        in_folder(&area.join(&folder), entries, |name| kind_of(&folder, name))?;
+    }
+    Ok(())
+}
+
+fn in_folder(
+    folder: &Path,
+    entries: &mut Vec<Entry>,
+    kind_of: impl Fn(&str) -> Option<EntryKind>,
+) -> Result<(), FileError> {
+    for name in files::list(folder)? {
+        let path = folder.join(&name);
+        // Another kiln may have moved it since the listing.
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        let kind = named::visible(name).and_then(|name| kind_of(&name)).unwrap_or(EntryKind::Leftover);
+        // st_blocks counts 512-byte units (stat(2)).
+        let disk_bytes = metadata.blocks() * 512;
+        entries.push(Entry { kind, path, disk_bytes, used_s: metadata.mtime().max(0) as u64 });
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+use super::*;
+use crate::progress::Silent;
+use std::io::Write;
+
+const NOW: Duration = Duration::ZERO;
+
+fn cache() -> (tempfile::TempDir, Cache) {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&folder.path().join("ké ln"), NOW).unwrap();
+    (folder, cache)
+}
+
+#[test]
+fn what_is_put_is_found_by_its_digest() {
+    let (_folder, cache) = cache();
+    let digest = Digest::of(b"abc");
+    assert_eq!(cache.get(&digest), None);
+    let blob = cache.put_bytes(b"abc").unwrap();
+    assert_eq!((blob.digest, blob.size), (digest, 3));
+    assert_eq!(files::read(&blob.path, 3).unwrap(), b"abc");
+    let mut writer = cache.writer().unwrap();
+    writer.write_all(b"ab").unwrap();
+    writer.write_all(b"c").unwrap();
+    assert_eq!(writer.finish().unwrap(), blob);
+    assert_eq!(cache.put_file(&blob.path).unwrap(), blob);
+    let pending = cache.pending().unwrap();
+    pending.write_at(b"abc", 0).unwrap();
+    assert_eq!(cache.put(pending, &digest).unwrap(), blob);
+    assert_eq!(cache.list().unwrap().len(), 1);
+}
+
+#[test]
+fn records_and_derived_files_have_their_own_names() {
+    let (_folder, cache) = cache();
+    assert_eq!(cache.record_get("unpacked", "k").unwrap(), None);
+    cache.record_put("unpacked", "k", b"{}").unwrap();
+    cache.record_put("unpacked", "k", b"[]").unwrap();
+    assert_eq!(cache.record_get("unpacked", "k").unwrap().unwrap(), b"[]");
+    assert_eq!(cache.record_keys("unpacked").unwrap(), ["k"]);
+    assert!(cache.record_keys("other").unwrap().is_empty());
+    let key = Digest::of(b"source");
+    for _ in 0..2 {
+        let pending = cache.derived_pending("base", &key).unwrap();
+        pending.set_size(1 << 30).unwrap();
+        cache.derived_put(pending).unwrap();
+    }
+    assert_eq!(cache.derived_get("base", &key).unwrap().metadata().unwrap().len(), 1 << 30);
+    let error = cache.record_put("..", "x", b"").unwrap_err().to_string();
+    assert!(error.starts_with("'..' can't be a name in the cache"), "{error}");
+    assert!(cache.record_get("a", "b/c").is_err());
+}
+
+#[test]
+fn a_bad_blob_is_named_and_removed() {
+    let (_folder, cache) = cache();
+    let good = cache.put_bytes(b"good").unwrap();
+    let bad = cache.put_bytes(b"bad").unwrap();
+    open_or_create(&bad.path).unwrap().write_all(b"BAD").unwrap();
+    let root = cache.root().to_owned();
+    drop(cache);
+    let verified = Alone::open(&root, NOW).unwrap().verify(&Silent).unwrap();
+    assert_eq!(verified, Verified { blobs: 2, bytes: 7, bad: vec![bad.digest] });
+    let cache = Cache::open(&root, NOW).unwrap();
+    assert!(cache.get(&good.digest).is_some() && cache.get(&bad.digest).is_none());
+}
+
+#[test]
+fn nothing_is_swept_away_under_a_running_kiln() {
+    let (_folder, cache) = cache();
+    let error = Alone::open(cache.root(), NOW).unwrap_err().to_string();
+    assert!(error.contains("another kiln has been holding the cache"), "{error}");
+    let root = cache.root().to_owned();
+    drop(cache);
+    let alone = Alone::open(&root, NOW).unwrap();
+    assert!(Cache::open(&root, NOW).is_err());
+    drop(alone);
+    assert!(Cache::open(&root, NOW).is_ok());
+}
+
+#[test]
+fn two_kilns_never_work_on_the_same_key() {
+    let (_folder, cache) = cache();
+    let told = std::cell::RefCell::new(Vec::new());
+    let say = |text: &str| told.borrow_mut().push(text.to_owned());
+    let held = cache.lock("https://a/b", NOW, &say).unwrap();
+    drop(cache.lock("https://a/c", NOW, &say).unwrap());
+    let error = cache.lock("https://a/b", Duration::from_millis(120), &say).unwrap_err();
+    assert!(error.to_string().contains("holding https://a/b for 0 s"), "{error}");
+    assert_eq!(told.take(), ["waiting for another kiln that works on https://a/b"]);
+    drop(held);
+    cache.lock("https://a/b", NOW, &say).unwrap();
+}
+
+#[test]
+fn a_partial_download_goes_on_and_becomes_a_blob() {
+    let (_folder, cache) = cache();
+    let state = PartialState { url: "https://a/b".into(), validator: Some("\"x\"".into()), size: Some(6) };
+    let partial = cache.partial("https://a/b").unwrap().unwrap();
+    assert_eq!(partial.state(), None);
+    partial.restart(&state).unwrap();
+    partial.write_at(b"abc", 0).unwrap();
+    assert!(cache.partial("https://a/b").unwrap().is_none(), "somebody is at it");
+    drop(partial);
+    let partial = cache.partial("https://a/b").unwrap().unwrap();
+    assert_eq!((partial.size().unwrap(), partial.state()), (3, Some(state)));
+    let mut hasher = partial.hash(3).unwrap();
+    partial.write_at(b"def", 3).unwrap();
+    hasher.update(b"def");
+    let blob = cache.put_partial(partial, &hasher.finish()).unwrap();
+    assert_eq!((blob.digest, blob.size), (Digest::of(b"abcdef"), 6));
+    assert_eq!(cache.list().unwrap().len(), 1);
+}
