@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::{Blob, Cache, CacheError, MODE, lock, open_or_create, size_of};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::host::{
     fault,
     files::{self, FileError},
@@ -113,20 +113,19 @@ impl Partial {
         &self.path
     }
 
-    /// Hashes the first `len` bytes.
+    /// Gives the first `len` bytes to `feed`, in pieces, to hash them again.
     ///
     /// # Errors
     /// As the system says, and if the file is shorter.
-    pub fn hash(&self, len: u64) -> Result<Hasher, FileError> {
-        let mut hasher = Hasher::new();
+    pub fn replay(&self, len: u64, feed: &mut dyn FnMut(&[u8])) -> Result<(), FileError> {
         let mut buffer = vec![0; 1 << 20];
         let mut offset = 0;
         while offset < len {
             let piece = &mut buffer[..(len - offset).min(1 << 20) as usize];
             self.file.read_exact_at(piece, offset).map_err(FileError::at("read", &self.path))?;
-            hasher.update(piece);
+            feed(piece);
             offset += piece.len() as u64;
         }
-        Ok(hasher)
+        Ok(())
     }
 }
