@@ -83,13 +83,13 @@ impl Reading {
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.data.read(buffer).or_else(|error| {
+        self.data.read(buffer).map_err(|error| {
             let kind = error.kind();
             if kind == io::ErrorKind::Interrupted {
-                return Err(error);
+                return error;
             }
             self.error = Some(error);
-            Err(kind.into())
+            kind.into()
         })
     }
 }
