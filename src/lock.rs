@@ -3,11 +3,22 @@
 //!
 //! Beside `STEM.yaml` lies `STEM.lock`. This module holds the values and compares them; it fetches nothing.
 
+mod fit;
+mod text;
+mod want;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+
+pub use fit::{Misfit, misfits};
+pub use text::{LOCK_MAX_BYTES, parse, render};
+pub use want::{BASE, Input, inputs};
+
+/// Version of the format that this kiln writes.
+pub const VERSION: u32 = 1;
 
 /// The lock file of one manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +112,20 @@ pub enum TrustLevel {
     Attested,
     /// Signed by a known key.
     Signed,
+}
+
+impl std::fmt::Display for TrustLevel {
+    /// Writes it as in a manifest: `same-origin`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::FirstUse => "first-use",
+            Self::SameOrigin => "same-origin",
+            Self::Given => "given",
+            Self::Built => "built",
+            Self::Attested => "attested",
+            Self::Signed => "signed",
+        })
+    }
 }
 
 impl Trust {

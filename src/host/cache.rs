@@ -151,7 +151,8 @@ impl Cache {
     pub fn put_file(&self, path: &Path) -> Result<Blob, CacheError> {
         let mut from = files::open(path)?;
         let mut writer = self.writer()?;
-        let mut buffer = vec![0; 1 << 20];
+        // Holes are kept in pieces of this size.
+        let mut buffer = vec![0; 128 << 10];
         loop {
             let count = std::io::Read::read(&mut from, &mut buffer).map_err(FileError::at("read", path))?;
             if count == 0 {

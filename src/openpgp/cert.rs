@@ -15,7 +15,7 @@ use super::{Accepted, OpenpgpError};
 const CERTS_MAX: usize = 64;
 
 /// The accepted keys of a key file.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Keys {
     certs: Vec<(SignedPublicKey, Accepted)>,
 }
@@ -51,6 +51,11 @@ impl Keys {
             return Err(OpenpgpError::NotAccepted { found, accepted: names(accepted.iter()) });
         }
         Ok(Self { certs })
+    }
+
+    /// Returns the keys of several files as one.
+    pub fn merged(files: &[Self]) -> Self {
+        Self { certs: files.iter().flat_map(|keys| keys.certs.iter().cloned()).collect() }
     }
 
     /// Finds the key that says it made `signature` and judges it at `at_s`.

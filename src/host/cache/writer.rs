@@ -21,12 +21,14 @@ impl<'a> Writer<'a> {
         Self { cache, pending, hasher: Hasher::new(), size: 0 }
     }
 
-    /// Appends `bytes`.
+    /// Appends `bytes`. Pieces of nothing but zeros become holes.
     ///
     /// # Errors
     /// As the system says, such as a full disk.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.pending.write_at(bytes, self.size)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            self.pending.write_at(bytes, self.size)?;
+        }
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         Ok(())
@@ -37,6 +39,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As the system says.
     pub fn finish(self) -> Result<Blob, CacheError> {
+        self.pending.set_size(self.size)?;
         let digest = self.hasher.finish();
         match self.cache.get(&digest) {
             Some(blob) => Ok(blob),

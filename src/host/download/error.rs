@@ -16,7 +16,7 @@ pub struct DownloadError {
     pub url: String,
     /// What went wrong.
     #[source]
-    pub kind: DownloadErrorKind,
+    pub kind: Box<DownloadErrorKind>,
     /// How many attempts were made in a row.
     pub attempts: u32,
 }
@@ -134,7 +134,7 @@ pub enum DownloadErrorKind {
 
 impl DownloadError {
     pub(super) fn new(url: &str, kind: DownloadErrorKind) -> Self {
-        Self { url: shown(url), kind, attempts: 1 }
+        Self { url: shown(url), kind: Box::new(kind), attempts: 1 }
     }
 
     pub(super) fn after(mut self, attempts: u32) -> Self {
