@@ -5,6 +5,7 @@ pub mod digest;
 pub mod exit;
 pub mod host;
 pub mod pool;
+pub mod settings;
 
 #[cfg(feature = "toolchain")]
 pub mod bake;

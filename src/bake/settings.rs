@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The settings that a manifest bakes in: the first layer of what first boot reads, and the system's own drop-ins.
+//!
+//! Renders text; where the text goes is the business of [`super::content`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::manifest::Manifest;
+use crate::settings::{Cluster, Settings, VERSION};
+
+/// Renders the baked layer (YAML) of `manifest`.
+pub fn baked_layer(manifest: &Manifest) -> String {
+    let settings = Settings { version: VERSION, image: manifest.name.clone(), cluster: cluster(manifest) };
+    let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
+    format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
+}
+
+fn cluster(manifest: &Manifest) -> Cluster {
+    // Destructured, so that a new key of the manifest can't be forgotten here.
+    let crate::manifest::Cluster {
+        pods,
+        services,
+        hosts,
+        block_prefix,
+        block_prefix_v6,
+        nodes_max,
+        surge,
+        pods_max,
+    } = manifest.cluster.clone();
+    Cluster { pods, services, hosts, block_prefix, block_prefix_v6, nodes_max, surge, pods_max }
+}
+
+/// Renders a file for sysctl.d(5).
+pub fn sysctls(sysctls: &BTreeMap<String, String>) -> String {
+    sysctls.iter().fold(String::new(), |mut text, (key, value)| {
+        writeln!(text, "{key} = {value}").expect("a String takes everything");
+        text
+    })
+}
+
+/// Renders a file for modules-load.d(5).
+pub fn modules(modules: &[String]) -> String {
+    modules.iter().map(|module| format!("{module}\n")).collect()
+}
