@@ -6,6 +6,8 @@ pub mod cache;
 pub mod clock;
 pub mod command;
 #[cfg(feature = "toolchain")]
+pub mod decode;
+#[cfg(feature = "toolchain")]
 pub mod disk;
 #[cfg(feature = "toolchain")]
 pub mod download;
