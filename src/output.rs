@@ -1,2 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Image files written from extents.
+//! Formats of disk images: where what lies in a file. Nothing here reads or writes one; [`crate::host::disk`] does.
+
+pub mod qcow2;
