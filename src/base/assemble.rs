@@ -18,7 +18,7 @@ pub(super) fn assemble(base: &Table, grown: &Table, root: Vec<Extent>) -> Disk {
         tables.extend(base.render().iter().chain(&grown.render()).map(range));
         made.extend(grown.render());
     }
-    let taken = tables.into_iter().chain([place.start_bytes()..place.end_bytes()]).collect();
+    let taken = tables.into_iter().chain(std::iter::once(place.start_bytes()..place.end_bytes())).collect();
     made.extend(rest(taken, base.size_bytes()).map(from_base));
     made.sort_by_key(|extent| extent.offset);
     Disk { size: grown.size_bytes(), extents: made }

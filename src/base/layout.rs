@@ -16,8 +16,8 @@ pub const ROOT_NUMBER: u32 = 9;
 pub const ROOT_LABEL: &str = "ROOT";
 /// Flatcar's type of a partition that the first boot enlarges (`flatcar-resize`).
 pub const RESIZE_TYPE: Uuid = uuid!("3884dd41-8582-4404-b9a8-e9b84f2df50e");
-/// The partition GUID of USR-A on kiln's own lab image; nobody else uses it.
-pub const LAB_USR_A: Uuid = uuid!("6b696c6e-6c61-4000-8000-7573722d4100");
+/// The partition GUID of USR-A on kiln's own lab image (`image/lab/build`); nobody else uses it.
+pub const LAB_USR_A: Uuid = uuid!("6b696c6e-6c61-4200-8000-000000000003");
 
 const EFI: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
 const BIOS: Uuid = uuid!("21686148-6449-6e6f-744e-656564454649");

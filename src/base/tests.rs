@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Each layout against disks that follow it and that do not, and the extents that a bake makes of one.
 
 use std::path::Path;
 

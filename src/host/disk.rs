@@ -13,7 +13,8 @@ mod reader;
 use std::fs::File;
 use std::io;
 
-use super::files::FileError;
+use super::cache::Cache;
+use super::files::{self, FileError, Pending};
 use crate::digest::Digest;
 use crate::disk::ReadAt;
 
@@ -40,6 +41,13 @@ pub trait Blobs: Send + Sync {
     fn open(&self, digest: &Digest) -> io::Result<File>;
 }
 
+impl Blobs for Cache {
+    fn open(&self, digest: &Digest) -> io::Result<File> {
+        let blob = self.get(digest).ok_or(io::ErrorKind::NotFound)?;
+        files::open(&blob.path).map_err(|error| error.source)
+    }
+}
+
 /// Why an image was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -58,7 +66,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    fn reading(pending: &super::files::Pending) -> impl Fn(io::Error) -> Self + '_ {
+    fn reading(pending: &Pending) -> impl Fn(io::Error) -> Self + '_ {
         |source| Self::Read { image: pending.path().display().to_string(), source }
     }
 }

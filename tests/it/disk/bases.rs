@@ -5,7 +5,6 @@
 //! Needs gdisk, dosfstools, mtools, btrfs-progs and e2fsprogs.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -82,6 +81,7 @@ impl Layout {
 }
 
 /// Returns a base image that is only read: made once, kept in the target folder for later runs.
+#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark makes its own"))]
 pub fn flatcar(layout: Layout) -> PathBuf {
     // The recipe is part of the name, so that a changed one makes a new image.
     let recipe = Digest::of(include_bytes!("bases.rs")).to_string();
@@ -93,14 +93,15 @@ pub fn flatcar(layout: Layout) -> PathBuf {
     lock.lock().unwrap();
     if !image.exists() {
         let half = image.with_extension("half");
-        make(layout, &half, |_| ());
+        make(layout, &half, |_, _| ());
         fs::rename(&half, &image).unwrap();
     }
     image
 }
 
-/// Makes a base image; `fill_root` may put foreign files into the folder that becomes ROOT.
-pub fn make(layout: Layout, image: &Path, fill_root: impl Fn(&Path)) {
+/// Makes a base image. `fill` may add to the folder that becomes the filesystem of EFI-SYSTEM, USR-A, OEM or ROOT; it is
+/// given the label and the folder.
+pub fn make(layout: Layout, image: &Path, fill: impl Fn(&str, &Path)) {
     let parts = tempfile::tempdir_in(image.parent().unwrap()).unwrap();
     let disk = File::create(image).unwrap();
     disk.set_len(layout.size()).unwrap();
@@ -108,10 +109,15 @@ pub fn make(layout: Layout, image: &Path, fill_root: impl Fn(&Path)) {
     // Boot code, as GRUB for BIOS leaves it in sector 0.
     disk.write_all_at(&noise(1, 440), 0).unwrap();
     disk.write_all_at(&noise(2, 30_000), layout.row("BIOS-BOOT").1 * 512).unwrap();
-    place(layout, image, "EFI-SYSTEM", |path| esp(path));
-    place(layout, image, "USR-A", |path| usr(layout, path, parts.path()));
-    place(layout, image, "OEM", |path| oem(path, parts.path()));
-    place(layout, image, "ROOT", |path| root(path, parts.path(), &fill_root));
+    let trees =
+        [("EFI-SYSTEM", esp_tree()), ("USR-A", usr_tree(layout)), ("OEM", oem_tree()), ("ROOT", Vec::new())];
+    for (label, files) in trees {
+        let tree = parts.path().join(label);
+        fs::create_dir_all(&tree).unwrap();
+        files.iter().for_each(|(name, bytes)| write(&tree.join(name), bytes));
+        fill(label, &tree);
+        place(layout, image, label, |part| format(layout, label, part, &tree));
+    }
     disk.sync_all().unwrap();
 }
 
@@ -147,47 +153,62 @@ fn place(layout: Layout, image: &Path, label: &str, make: impl Fn(&Path)) {
     fs::remove_file(part).unwrap();
 }
 
-fn esp(part: &Path) {
-    run(Command::new("mkfs.fat")
-        .args(["-F", "32", "-n", "EFI-SYSTEM", "-i", "C0FFEE01", "--invariant"])
-        .arg(part));
-    run(Command::new("mmd").arg("-i").arg(part).args(["::/flatcar", "::/EFI", "::/EFI/boot"]));
-    for (name, bytes) in [
-        ("::/flatcar/first_boot", Vec::new()),
-        ("::/flatcar/vmlinuz-a", noise(3, 300_000)),
-        ("::/EFI/boot/bootx64.efi", noise(4, 100_000)),
-    ] {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&bytes).unwrap();
-        run(Command::new("mcopy").arg("-i").arg(part).arg(file.path()).arg(name));
+fn format(layout: Layout, label: &str, part: &Path, tree: &Path) {
+    match label {
+        "EFI-SYSTEM" => esp(part, tree),
+        "USR-A" => usr(layout, part, tree),
+        "OEM" => mkfs_btrfs(part, tree, &["--mixed", "-m", "single", "-d", "single", "-L", "OEM"]),
+        _ => root(part, tree),
     }
 }
 
-/// USR-A: btrfs smaller than its partition, and behind it a stand-in for the verity tree.
-fn usr(layout: Layout, part: &Path, scratch: &Path) {
-    let tree = scratch.join("usr");
+fn esp_tree() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("flatcar/first_boot", Vec::new()),
+        ("flatcar/vmlinuz-a", noise(3, 300_000)),
+        ("EFI/boot/bootx64.efi", noise(4, 100_000)),
+    ]
+}
+
+fn esp(part: &Path, tree: &Path) {
+    run(Command::new("mkfs.fat")
+        .args(["-F", "32", "-n", "EFI-SYSTEM", "-i", "C0FFEE01", "--invariant"])
+        .arg(part));
+    for entry in fs::read_dir(tree).unwrap() {
+        run(Command::new("mcopy").arg("-s").arg("-i").arg(part).arg(entry.unwrap().path()).arg("::/"));
+    }
+}
+
+fn usr_tree(layout: Layout) -> Vec<(&'static str, Vec<u8>)> {
     let version = layout.version();
     let os_release = format!(
         "NAME=\"Flatcar Container Linux by Kinvolk\"\nID=flatcar\nVERSION_ID={version}\nFLATCAR_BOARD=amd64-usr\n"
     );
-    write(&tree.join("lib/os-release"), os_release.as_bytes());
-    write(&tree.join("lib64/ld-linux-x86-64.so.2"), &noise(5, 50_000));
-    write(&tree.join("bin/bash"), &noise(6, 200_000));
-    write(&tree.join("share/flatcar/release"), format!("FLATCAR_RELEASE_VERSION={version}\n").as_bytes());
+    let release = format!("FLATCAR_RELEASE_VERSION={version}\n");
+    vec![
+        ("lib/os-release", os_release.into_bytes()),
+        ("lib64/ld-linux-x86-64.so.2", noise(5, 50_000)),
+        ("bin/bash", noise(6, 200_000)),
+        ("share/flatcar/release", release.into_bytes()),
+    ]
+}
+
+/// USR-A: btrfs smaller than its partition, and behind it a stand-in for the verity tree.
+fn usr(layout: Layout, part: &Path, tree: &Path) {
     let (_, _, mib, ..) = layout.row("USR-A");
     // disk_layout.json: the filesystem has 260094 blocks of 4 KiB where the partition has 2 GiB.
     let bytes = if *mib == 2048 { 260_094 * 4096 } else { 1016 << 20 };
-    mkfs_btrfs(part, &tree, &["-b", &bytes.to_string()]);
+    mkfs_btrfs(part, tree, &["-b", &bytes.to_string()]);
     let file = File::options().write(true).open(part).unwrap();
     file.set_len(mib << 20).unwrap();
     file.write_all_at(&noise(7, 1 << 20), bytes).unwrap();
 }
 
-fn oem(part: &Path, scratch: &Path) {
-    let tree = scratch.join("oem");
-    write(&tree.join("grub.cfg"), b"set oem_id=\"qemu\"\n");
-    write(&tree.join("oem-release"), b"ID=qemu\nVERSION_ID=0.0.1\n");
-    mkfs_btrfs(part, &tree, &["--mixed", "-m", "single", "-d", "single", "-L", "OEM"]);
+fn oem_tree() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("grub.cfg", b"set oem_id=\"qemu\"\n".to_vec()),
+        ("oem-release", b"ID=qemu\nVERSION_ID=0.0.1\n".to_vec()),
+    ]
 }
 
 fn mkfs_btrfs(part: &Path, tree: &Path, options: &[&str]) {
@@ -195,17 +216,15 @@ fn mkfs_btrfs(part: &Path, tree: &Path, options: &[&str]) {
 }
 
 /// ROOT as Flatcar makes it: mke2fs with an inode per 4096 bytes, then `tune2fs -e remount-ro -L ROOT`.
-fn root(part: &Path, scratch: &Path, fill: impl Fn(&Path)) {
-    let tree = scratch.join("root");
+fn root(part: &Path, tree: &Path) {
     for name in ["boot", "usr", "oem"] {
         fs::create_dir_all(tree.join(name)).unwrap();
     }
-    fill(&tree);
     let features = "metadata_csum,64bit,orphan_file,metadata_csum_seed";
     run(Command::new("mke2fs")
         .args(["-q", "-t", "ext4", "-b", "4096", "-I", "256", "-i", "4096", "-O", features])
         .args(["-U", "11111111-2222-4333-8444-555555555555", "-d"])
-        .args([&tree, part]));
+        .args([tree, part]));
     run(Command::new("tune2fs").args(["-e", "remount-ro", "-L", "ROOT"]).arg(part));
 }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The input: a base of 8.5 GB with some 620 MB in it and a payload of 27 files, 366 MB, kept in the target folder.
+//!
+//! Stand-ins: the base's 58 MB of kernel and 466 MiB of btrfs are noise, because Flatcar's are compressed; the payload is
+//! cut from the Go toolchain's programs, because kubelet and its kin are Go programs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kiln::host::cache::Cache;
+
+use crate::bases::{self, Layout, noise, run};
+
+const FILES: usize = 27;
+const PAYLOAD_BYTES: usize = 366_000_000;
+
+/// Where everything lies.
+pub struct Input {
+    pub folder: PathBuf,
+    pub base: PathBuf,
+    pub payload: PathBuf,
+}
+
+/// Returns the input, made where missing.
+pub fn prepare() -> Input {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
+    fs::create_dir_all(&folder).unwrap();
+    let input = Input { base: folder.join("base.raw"), payload: folder.join("payload"), folder };
+    if !input.base.exists() {
+        let half = input.folder.join("base.half");
+        bases::make(Layout::Current, &half, fill);
+        fs::rename(half, &input.base).unwrap();
+    }
+    if !input.payload.exists() {
+        make_payload(&input);
+    }
+    fs::create_dir_all(input.folder.join("out")).unwrap();
+    crate::kiln_side::hash_base(&input.folder);
+    input
+}
+
+fn fill(label: &str, tree: &Path) {
+    match label {
+        "EFI-SYSTEM" => fs::write(tree.join("flatcar/vmlinuz-a"), noise(11, 58_000_000)).unwrap(),
+        "USR-A" => fs::write(tree.join("lib/content"), noise(12, 466 << 20)).unwrap(),
+        _ => {}
+    }
+}
+
+fn make_payload(input: &Input) {
+    let root = run(Command::new("go").args(["env", "GOROOT"]));
+    let tools = Path::new(root.trim()).join("pkg/tool/linux_amd64");
+    let mut programs: Vec<PathBuf> =
+        fs::read_dir(tools).unwrap().map(|entry| entry.unwrap().path()).collect();
+    programs.push(Path::new(root.trim()).join("bin/go"));
+    programs.sort();
+    let bytes: Vec<u8> = programs.iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    let cache = Cache::open(&input.folder.join("cache"), std::time::Duration::from_secs(10)).unwrap();
+    let half = input.payload.with_extension("half");
+    fs::create_dir_all(&half).unwrap();
+    let mut stream = bytes.iter().cycle().copied();
+    for number in 0..FILES {
+        let part: Vec<u8> = stream.by_ref().take(PAYLOAD_BYTES / FILES).collect();
+        cache.put_bytes(&part).unwrap();
+        fs::write(half.join(format!("program-{number:02}")), part).unwrap();
+    }
+    fs::rename(half, &input.payload).unwrap();
+}
