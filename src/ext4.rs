@@ -22,6 +22,7 @@ mod journal;
 mod layout;
 mod resize;
 mod space;
+mod store;
 mod superblock;
 mod xattr;
 

@@ -7,7 +7,9 @@ use super::geometry::BLOCK_BYTES;
 use crate::disk::{Extent, Source};
 
 /// Pieces of metadata up to this size are joined with their neighbours; larger ones are not worth the copy.
-const JOINED_BYTES: u64 = 64 << 10;
+const SMALL_BYTES: u64 = 64 << 10;
+/// A joined piece is not larger than this, so that joining needs little memory besides the pieces.
+const JOINED_BYTES: u64 = 1 << 20;
 
 /// The parts of a filesystem that are not zero.
 #[derive(Debug, Default)]
@@ -25,24 +27,34 @@ impl Image {
     }
 
     /// Returns all extents by offset, with small neighbours joined.
-    pub fn finish(self) -> Vec<Extent> {
-        let mut extents = self.0;
-        extents.sort_by_key(|extent| extent.offset);
-        let joins = |one: &Extent, next: &Extent| one.end() == next.offset && is_small(one) && is_small(next);
-        extents.chunk_by(joins).map(join).collect()
+    pub fn finish(mut self) -> Vec<Extent> {
+        self.0.sort_by_key(|extent| extent.offset);
+        let mut extents = self.0.into_iter().peekable();
+        let mut joined = Vec::new();
+        while let Some(first) = extents.next() {
+            let mut run = vec![first];
+            while let Some(next) = extents.next_if(|next| joins(&run, next)) {
+                run.push(next);
+            }
+            joined.push(join(run));
+        }
+        joined
     }
 }
 
-fn is_small(extent: &Extent) -> bool {
-    extent.len <= JOINED_BYTES && matches!(extent.source, Source::Bytes { .. })
+fn joins(run: &[Extent], next: &Extent) -> bool {
+    let (first, last) = (&run[0], &run[run.len() - 1]);
+    let is_small =
+        |extent: &Extent| extent.len <= SMALL_BYTES && matches!(extent.source, Source::Bytes { .. });
+    last.end() == next.offset && is_small(last) && is_small(next) && next.end() - first.offset <= JOINED_BYTES
 }
 
-fn join(run: &[Extent]) -> Extent {
-    if let [one] = run {
-        return one.clone();
+fn join(mut run: Vec<Extent>) -> Extent {
+    if run.len() == 1 {
+        return run.remove(0);
     }
-    let bytes: Vec<u8> = run.iter().flat_map(small_bytes).copied().collect();
-    Extent::of_bytes(run[0].offset, bytes)
+    let parts: Vec<&[u8]> = run.iter().map(small_bytes).collect();
+    Extent::of_bytes(run[0].offset, parts.concat())
 }
 
 fn small_bytes(extent: &Extent) -> &[u8] {

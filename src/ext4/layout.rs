@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Gives every inode its blocks, and says at the end what all metadata looks like.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::Spec;
 use super::census::Person;
 use super::checksum::Sum;
-use super::contents;
-use super::directory::Folder;
 use super::error::Error;
-use super::extents::{self, Run};
+use super::extents;
 use super::geometry::{BLOCK_BYTES, Geometry};
 use super::group::{self, Group, Home, Inodes};
 use super::image::Image;
@@ -18,22 +15,18 @@ use super::inode::{self, Body, Inode};
 use super::journal;
 use super::resize;
 use super::space::Space;
+use super::store::Store;
 use super::superblock::Superblock;
-use super::xattr;
 use crate::disk::Extent;
-use crate::tree::{Content, Kind};
-
-/// lost+found has this many blocks, so that e2fsck needs none when it finds something.
-const LOST_AND_FOUND_BLOCKS: usize = 4;
+use crate::tree::Kind;
 
 /// A filesystem in the making.
 pub(super) struct Layout<'a> {
     spec: &'a Spec,
     geometry: Geometry,
-    space: Space,
     homes: Vec<Home>,
-    image: Image,
     sum: Sum,
+    store: Store,
 }
 
 impl<'a> Layout<'a> {
@@ -44,7 +37,8 @@ impl<'a> Layout<'a> {
         let homes = group::place(&geometry, &mut space);
         space.seek(0);
         let sum = Sum::of_filesystem(spec.uuid);
-        Self { spec, geometry, space, homes, image: Image::default(), sum }
+        let store = Store { space, image: Image::default(), sum, hash_seed: spec.hash_seed };
+        Self { spec, geometry, homes, sum, store }
     }
 
     /// Writes all inodes and returns the extents of the filesystem.
@@ -64,14 +58,14 @@ impl<'a> Layout<'a> {
             let inode = self.inode(person)?;
             self.settle(&mut table, person.number, &inode);
         }
-        if self.space.missing_blocks() > 0 {
-            let missing_bytes = self.space.missing_blocks() * BLOCK_BYTES;
+        if self.store.space.missing_blocks() > 0 {
+            let missing_bytes = self.store.space.missing_blocks() * BLOCK_BYTES;
             return Err(Error::Full { missing_bytes, size_bytes: self.spec.size });
         }
         let folders = people.iter().filter(|person| person.node.kind == Kind::Folder);
         let inodes = Inodes { last, folders: folders.map(|person| person.number).collect() };
         self.finish(&table, &inodes, &journal.body);
-        Ok(self.image.finish())
+        Ok(self.store.image.finish())
     }
 
     fn settle(&self, table: &mut [u8], number: u32, inode: &Inode) {
@@ -92,123 +86,49 @@ impl<'a> Layout<'a> {
 
     /// Takes a run of blocks for the journal, which leaves the space before it to folders and files.
     fn journal(&mut self) -> Body {
-        let places = self.space.take(self.geometry.journal_blocks);
-        self.space.seek(0);
+        let places = self.store.space.take(self.geometry.journal_blocks);
+        self.store.space.seek(0);
         let first = places.first().map_or(0, |run| run.start);
-        self.image.add(first, journal::superblock(self.spec.uuid, self.geometry.journal_blocks));
+        self.store.image.add(first, journal::superblock(self.spec.uuid, self.geometry.journal_blocks));
         let all = 0..self.geometry.journal_blocks;
-        self.mapped(journal::INODE, all.end * BLOCK_BYTES, &extents::map(&[all], &places))
+        self.store.mapped(journal::INODE, all.end * BLOCK_BYTES, &extents::map(&[all], &places))
     }
 
     fn resize(&mut self) -> Body {
-        let double = self.space.take_one();
+        let double = self.store.space.take_one();
         for (block, bytes) in resize::blocks(&self.geometry, double) {
-            self.image.add(block, bytes);
+            self.store.image.add(block, bytes);
         }
         resize::body(&self.geometry, double)
     }
 
     fn inode(&mut self, person: &Person<'_>) -> Result<Inode, Error> {
         let node = person.node;
-        let attributes = xattr::store(&node.xattrs, person.path)?;
-        let (kind, mut body) = match &node.kind {
-            Kind::Folder => (inode::FOLDER, self.folder(person)?),
-            Kind::Symlink(target) => (inode::SYMLINK, self.symlink(person, target)?),
-            Kind::File(content) => (inode::FILE, self.file(person, content)?),
+        let body = self.store.body(person)?;
+        let kind = match node.kind {
+            Kind::Folder => inode::FOLDER,
+            Kind::Symlink(_) => inode::SYMLINK,
+            Kind::File(_) => inode::FILE,
         };
-        body.attributes = attributes.in_inode;
-        if let Some(block) = attributes.block {
-            body.attribute_block = self.space.take_one();
-            body.blocks += 1;
-            self.image.add(body.attribute_block, xattr::seal(block, body.attribute_block, self.sum));
-        }
         let mode = kind | (node.mode & 0o7777);
         let (uid, gid, time_s) = (node.uid, node.gid, self.time_s(node.mtime_s));
         Ok(Inode { mode, uid, gid, links: person.links(), time_s, body })
-    }
-
-    fn folder(&mut self, person: &Person<'_>) -> Result<Body, Error> {
-        let Person { number, parent, ref entries, path, .. } = *person;
-        let folder = Folder { inode: number, parent, entries };
-        let sum = self.sum.with_inode(number);
-        let written = folder.write(self.spec.hash_seed, sum);
-        let mut blocks = written.ok_or_else(|| Error::Folder { path: path.to_string() })?;
-        while number == inode::FIRST && !blocks.indexed && blocks.bytes.len() < LOST_AND_FOUND_BLOCKS * 4096 {
-            blocks.bytes.extend(super::directory::block(&[], sum));
-        }
-        let mut body = self.stored(number, blocks.bytes.into());
-        body.flags |= if blocks.indexed { inode::INDEX_FLAG } else { 0 };
-        body.size = body.size.next_multiple_of(BLOCK_BYTES);
-        Ok(body)
-    }
-
-    fn symlink(&mut self, person: &Person<'_>, target: &[u8]) -> Result<Body, Error> {
-        // What is shorter than `i_block` stands in it (ifork.rst); a block must hold the rest and a NUL.
-        const IN_INODE: std::ops::Range<usize> = 1..60;
-        const IN_BLOCK: std::ops::Range<usize> = 60..4096;
-        if target.contains(&0) {
-            return Err(Error::Symlink { path: person.path.to_string() });
-        }
-        if IN_BLOCK.contains(&target.len()) {
-            return Ok(self.stored(person.number, target.into()));
-        }
-        if !IN_INODE.contains(&target.len()) {
-            return Err(Error::Symlink { path: person.path.to_string() });
-        }
-        let mut block = [0; 60];
-        block[..target.len()].copy_from_slice(target);
-        let size = target.len() as u64;
-        Ok(Body { size, blocks: 0, flags: 0, block, attributes: Vec::new(), attribute_block: 0 })
-    }
-
-    /// Stores `bytes` as the contents of an inode.
-    fn stored(&mut self, number: u32, bytes: Arc<[u8]>) -> Body {
-        let data = 0..bytes.len() as u64;
-        self.placed(number, &Content::Inline(bytes), &[data])
-    }
-
-    fn file(&mut self, person: &Person<'_>, content: &Content) -> Result<Body, Error> {
-        let data = contents::data_bytes(content, person.path)?;
-        Ok(self.placed(person.number, content, &data))
-    }
-
-    /// Takes blocks for the bytes `data` of an inode's contents.
-    fn placed(&mut self, number: u32, content: &Content, data: &[Range<u64>]) -> Body {
-        let blocks = contents::data_blocks(data);
-        let count = blocks.iter().map(|run| run.end - run.start).sum();
-        let places = self.space.take(count);
-        let runs = extents::map(&blocks, &places);
-        for extent in contents::extents(content, data, &runs) {
-            self.image.add_extent(extent);
-        }
-        self.mapped(number, content.size(), &runs)
-    }
-
-    /// Writes the extent tree of an inode's blocks.
-    fn mapped(&mut self, number: u32, size: u64, runs: &[Run]) -> Body {
-        let tree = extents::tree(runs, &mut self.space, self.sum.with_inode(number));
-        let blocks = runs.iter().map(|run| run.blocks).sum::<u64>() + tree.nodes.len() as u64;
-        for (block, bytes) in tree.nodes {
-            self.image.add(block, bytes);
-        }
-        let (block, flags) = (tree.root, inode::EXTENTS_FLAG);
-        Body { size, blocks, flags, block, attributes: Vec::new(), attribute_block: 0 }
     }
 
     /// Writes the inode tables, bitmaps, descriptors and superblocks, now that all blocks are taken.
     fn finish(&mut self, table: &[u8], inodes: &Inodes, journal: &Body) {
         let per_group = self.geometry.inodes_per_group;
         for (records, home) in table.chunks(per_group as usize * inode_bytes()).zip(&self.homes) {
-            self.image.add(home.inode_table, records);
+            self.store.image.add(home.inode_table, records);
         }
         let mut descriptors = Vec::new();
         for (number, home) in (0..).zip(&self.homes) {
-            let group = Group::count(number, &self.geometry, &self.space, inodes);
+            let group = Group::count(number, &self.geometry, &self.store.space, inodes);
             descriptors.extend(group.descriptor(number, home, per_group, self.sum));
             for (block, bitmap) in
                 [(home.block_bitmap, group.block_bitmap), (home.inode_bitmap, group.inode_bitmap)]
             {
-                bitmap.into_iter().for_each(|bitmap| self.image.add(block, bitmap));
+                bitmap.into_iter().for_each(|bitmap| self.store.image.add(block, bitmap));
             }
         }
         self.superblocks(&descriptors.into(), inodes.last, journal);
@@ -220,15 +140,15 @@ impl<'a> Layout<'a> {
         let superblock = Superblock {
             spec: self.spec,
             geometry: &self.geometry,
-            free_blocks: self.space.free_blocks(),
+            free_blocks: self.store.space.free_blocks(),
             free_inodes: self.geometry.inodes() - last_inode,
             journal,
         };
         for group in self.geometry.superblock_groups() {
             let start = self.geometry.fixed(group).start;
             let offset = if group == 0 { BOOT_BYTES } else { start * BLOCK_BYTES };
-            self.image.add_extent(Extent::of_bytes(offset, superblock.write(group)));
-            self.image.add(start + 1, Arc::clone(descriptors));
+            self.store.image.add_extent(Extent::of_bytes(offset, superblock.write(group)));
+            self.store.image.add(start + 1, Arc::clone(descriptors));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use kiln::digest::Digest;
 use kiln::disk::{Extent, Source};
@@ -63,12 +64,9 @@ impl Volume {
         assert!(quiet && output.status.code() == Some(0), "e2fsck: {said}");
     }
 
-    pub fn run(&self, program: &str, options: &[&str]) -> String {
-        run(Command::new(program).args(options).arg(&self.path))
-    }
-
-    pub fn debugfs(&self, request: &str) -> String {
-        run(Command::new("debugfs").args(["-R", request]).arg(&self.path))
+    /// Returns what `program` with `options` prints of the filesystem.
+    pub fn printed_by(&self, program: &str, options: &[&str]) -> String {
+        String::from_utf8(run(Command::new(program).args(options).arg(&self.path))).unwrap()
     }
 
     /// Grows the file and, as root's first boot would but offline, the filesystem in it.
@@ -98,15 +96,23 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        run(Command::new("umount").arg(&self.point));
+        // A process that another test is just starting holds our closed files until it has exec'ed: busy, but not for long.
+        for _ in 0..100 {
+            if Command::new("umount").arg("-q").arg(&self.point).status().unwrap().success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(std::thread::panicking(), "{} can't be unmounted", self.point.display());
     }
 }
 
-pub fn run(command: &mut Command) -> String {
+/// Runs a program that must succeed, and returns what it printed.
+pub fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    output.stdout
 }
 
 fn assert_in_order(extents: &[Extent], size: u64) {
@@ -133,16 +139,17 @@ fn write_extent(file: &File, extent: &Extent) {
 
 /// Tells whether the mounted file `path` has exactly the bytes of the blob in `data`.
 pub fn has_blob(path: &Path, digest: &Digest, data: &[std::ops::Range<u64>]) -> bool {
+    const PART: usize = 1 << 20;
     let file = File::open(path).unwrap();
-    let mut found = Vec::new();
-    let mut wanted = Vec::new();
+    let (mut found, mut wanted) = (vec![0; PART], vec![0; PART]);
+    let mut is_same = |start: u64, len: usize| {
+        file.read_exact_at(&mut found[..len], start).unwrap();
+        blob_bytes(digest, start, &mut wanted[..len]);
+        found[..len] == wanted[..len]
+    };
     data.iter().all(|range| {
-        let len = (range.end - range.start) as usize;
-        found.resize(len, 0);
-        wanted.resize(len, 0);
-        file.read_exact_at(&mut found, range.start).unwrap();
-        blob_bytes(digest, range.start, &mut wanted);
-        found == wanted
+        let mut parts = range.clone().step_by(PART);
+        parts.all(|start| is_same(start, PART.min((range.end - start) as usize)))
     })
 }
 
