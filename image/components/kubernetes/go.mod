@@ -7,6 +7,9 @@
 // replaced here by its published twin: v0.X.Y belongs to v1.X.Y. Moving to another release is changing both numbers,
 // `go mod tidy`, and comparing the list with that release's own go.mod (`go mod download -json k8s.io/kubernetes@vX`).
 //
+// Not every release is to be had from the public module proxy: `go list -m -versions k8s.io/kubernetes`. The neighbours
+// of the minor are v1.35.4 and v1.34.4.
+//
 // `tool` lines keep the requirements through `go mod tidy`; nothing here is ever run as a tool.
 module kiln.image/components/kubernetes
 
