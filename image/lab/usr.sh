@@ -18,7 +18,8 @@ kernel=$(ls "$root/usr/lib/modules")
 module=$root/usr/lib/dracut/modules.d/90kiln-lab
 mkdir -p "$module"
 cp "$lab"/dracut/*.sh "$module/"
-chroot "$root" dracut --force --quiet --kver "$kernel" --no-hostonly --no-early-microcode --reproducible --zstd \
+# NO_MKNOD: a user without root can't make device nodes; the kernel brings the one that is needed.
+DRACUT_NO_MKNOD=1 chroot "$root" dracut --force --quiet --kver "$kernel" --no-hostonly --no-early-microcode --reproducible --zstd \
     --modules "base kernel-modules udev-rules kiln-lab" \
     --drivers "virtio_pci virtio_blk virtio_scsi nvme sd_mod ext4 squashfs overlay" /result/initrd
 cp "$root/boot/vmlinuz-$kernel" "$result/vmlinuz"
@@ -31,6 +32,7 @@ find "$root/etc/systemd/system" -name '*.wants' -prune -exec rm -r {} +
 chroot "$root" systemctl --quiet preset-all 2>/dev/null
 (cd "$root/etc" && rm -rf .pwd.lock .resolv.conf.* ./*- fstab hostname init.d machine-id rc?.d resolv.conf)
 ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+printf 'VARIANT="kiln lab base"\nVARIANT_ID=kiln-lab\n' >> "$root/usr/lib/os-release"
 mkdir -p "$root/usr/share/kiln-lab"
 cp -a "$root/etc" "$root/usr/share/kiln-lab/etc"
 cp "$result/packages" "$root/usr/share/kiln-lab/packages"

@@ -124,7 +124,9 @@ fn the_lab_base_boots_grows_and_runs_a_unit_from_root() {
     assert!(copied.success());
     write_unit(&image, "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it ran > /run/from-root'\n");
     let extra = vm::Extra { disk_gib: 200, probe: PROBE.into(), ..vm::Extra::default() };
-    let answer = vm::boot(&image, &extra).answer(BOOT_LIMIT);
+    let mut machine = vm::boot(&image, &extra);
+    machine.wait_for("Reached target multi-user.target", BOOT_LIMIT);
+    let answer = machine.answer(BOOT_LIMIT);
     println!("{answer}");
     let facts = facts(&answer);
     assert_eq!((facts["state"], facts["failed"]), ("running", ""), "{answer}");

@@ -5,7 +5,7 @@
 //! after multi-user.target, answers on a serial port of its own and powers the machine off. The image stays untouched.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -147,20 +147,15 @@ impl Console {
         }
     }
 
-    /// Returns what stands on the console: firmware, kernel, systemd, and what units print there.
+    /// Returns what stands on the console, without colours: firmware, kernel, systemd, and what units print there.
     pub fn said(&self) -> String {
         self.log("console.log")
-    }
-
-    /// Returns the folder of the machine's files: `disk.qcow2` and the logs.
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
     }
 
     fn log(&self, name: &str) -> String {
         // Before the machine's first word there is no file.
         let bytes = fs::read(self.folder.path().join(name)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).replace('\r', "")
+        plain(&String::from_utf8_lossy(&bytes))
     }
 
     fn last_words(&self) -> String {
@@ -173,6 +168,16 @@ impl Console {
             self.log("probe.log")
         )
     }
+}
+
+/// Takes out carriage returns and the control sequences (ECMA-48: ESC [ ... letter) of colours and cursors.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let plain = pieces.fold(first, |plain, piece| {
+        plain + piece.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).get(1..).unwrap_or_default()
+    });
+    plain.replace('\r', "")
 }
 
 impl Drop for Console {
