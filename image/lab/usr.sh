@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Runs inside mmdebstrap's namespace, when all packages are configured: makes kernel, initrd, the package list and /usr
-# out of the tree $1 and leaves them in $1/result. The recipe lies in $1/lab.
+# out of the tree $1 and leaves them in $1/result. The recipe lies beside this file.
 set -eu
 root=$1
-lab=$root/lab
+lab=$(dirname "$0")
 result=$root/result
 mkdir "$result"
 epoch=$SOURCE_DATE_EPOCH

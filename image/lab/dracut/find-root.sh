@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # they are the variables of dracut, which sources this
 # Sourced by dracut: says that the root is known, and waits for both partitions.
 
 root=kiln-lab

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # moddir is set by dracut, which sources this
 # dracut module of the lab base: finds ROOT and /usr by itself, as an almost empty ROOT is none to dracut.
 
 check() {
