@@ -1,1 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Cache, downloads, signatures and pins, against a local TLS server that misbehaves on demand, and gpg's own signatures.
+
+mod download;
+mod gpg;
+mod killed;
+mod name;
+mod pins;
+mod server;
+mod signature;
