@@ -1,17 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Manifest: what a person wants baked, as it is meant: validated, defaults filled in, nothing optional that must exist.
 //!
-//! What a person types is another set of types (`raw`), so that every problem can be told with its place. Nothing here
-//! reads a file; relative paths are relative to the manifest's folder.
+//! What a person types is another set of types (`raw`), so that every problem can be told with its place. The way from
+//! one to the other: `marks` (a tree with places), `shape` (against the schema of the raw types), `validate` (meaning).
+//! Nothing here reads a file; relative paths are relative to the manifest's folder.
+
+mod at;
+mod flavour;
+mod known;
+mod marks;
+mod nearest;
+mod raw;
+mod report;
+mod schema;
+mod shape;
+mod size;
+mod skew;
+mod template;
+mod validate;
+mod version;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::lock::TrustLevel;
+use crate::problem::Problems;
+
+pub use schema::schema;
+
+/// Reads a file that a manifest names (a unit, a template), or says in words why it can't. The path is the one in the
+/// manifest; the caller knows the manifest's folder.
+pub type Read<'a> = &'a dyn Fn(&Path) -> Result<Vec<u8>, String>;
+
+/// Returns the manifest that `text` means; `file` is its name for messages.
+///
+/// # Errors
+/// Everything that is wrong with it and with the templates it names, each with its place.
+pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Manifest, Problems> {
+    let mut report = report::Report::new(file);
+    let (tree, faults) = marks::parse(text);
+    for fault in faults {
+        report.add(fault.place, &fault.key, fault.what, fault.fix);
+    }
+    let Some(tree) = tree else { return Err(report.into_problems()) };
+    let Some(fitting) = shape::check(&at::At::root(&tree), &schema(), &mut report) else {
+        return Err(report.into_problems());
+    };
+    report.end_of_shapes();
+    let manifest = match serde_yaml::from_value(fitting.value()) {
+        Ok(raw) => validate::manifest(raw, &at::At::root(&fitting), &mut report, read),
+        // The schema is made from the types, so a tree that fits it is one of them.
+        Err(error) => {
+            report.wrong(&at::At::root(&tree), error.to_string(), None);
+            None
+        }
+    };
+    manifest.filter(|_| report.is_clean()).ok_or_else(|| report.into_problems())
+}
 
 /// A whole, valid manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,13 +92,25 @@ pub struct Manifest {
 }
 
 /// A processor architecture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
     /// x86-64.
     Amd64,
     /// AArch64.
     Arm64,
+}
+
+impl Arch {
+    /// Returns the name that Go, Kubernetes and Debian use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
 }
 
 /// The image that everything is written into.
@@ -230,11 +291,23 @@ pub struct Outputs {
 }
 
 /// A format of disk image files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// The disk's bytes, with holes.
     Raw,
     /// QEMU's, version 3, with zstd clusters.
     Qcow2,
+}
+
+impl Format {
+    /// Returns its name, which is also the suffix of its files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
 }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Skew: which versions of Kubernetes' parts, and of the container runtime, work together.
+//!
+//! Sources: kubernetes.io/releases/version-skew-policy (kubelet, kube-proxy, kube-controller-manager, kube-scheduler,
+//! kubectl); kubernetes.io/docs/setup/production-environment/tools/kubeadm/create-cluster-kubeadm, "version skew policy"
+//! (kubeadm); the release notes of Kubernetes 1.35 and 1.36 (containerd 1.x is last supported by kubelet 1.35); the release
+//! notes of 1.24 (docker only through cri-dockerd).
+
+use super::version::Version;
+
+/// A component whose version does not go with another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skew {
+    /// Whose version.
+    pub component: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What would be right.
+    pub fix: String,
+}
+
+/// How many minor versions a part may lie below and above another.
+struct Rule {
+    part: &'static str,
+    against: &'static str,
+    below: u32,
+    above: u32,
+}
+
+const API: &str = "kube-apiserver";
+
+const RULES: [Rule; 8] = [
+    Rule { part: "kubelet", against: API, below: 3, above: 0 },
+    Rule { part: "kube-proxy", against: API, below: 3, above: 0 },
+    Rule { part: "kube-proxy", against: "kubelet", below: 3, above: 3 },
+    Rule { part: "kube-controller-manager", against: API, below: 1, above: 0 },
+    Rule { part: "kube-scheduler", against: API, below: 1, above: 0 },
+    Rule { part: "kubectl", against: API, below: 1, above: 1 },
+    Rule { part: "kubeadm", against: API, below: 1, above: 1 },
+    // Below: kubeadm may be up to three minors newer than the kubelet that it manages.
+    Rule { part: "kubelet", against: "kubeadm", below: 3, above: 0 },
+];
+
+/// A runtime's lowest version from some kubelet on.
+struct RuntimeRule {
+    runtime: &'static str,
+    kubelet_from: (u32, u32),
+    runtime_from: (u32, u32),
+}
+
+const RUNTIME_RULES: [RuntimeRule; 2] = [
+    // KEP-4033: kubelet takes the cgroup driver from the runtime, which only containerd 2.0 can tell.
+    RuntimeRule { runtime: "containerd", kubelet_from: (1, 36), runtime_from: (2, 0) },
+    // containerd 1.6 brought CRI v1, which kubelet 1.26 requires.
+    RuntimeRule { runtime: "containerd", kubelet_from: (1, 26), runtime_from: (1, 6) },
+];
+
+/// Returns every pair that does not go together. `api` is the version of the cluster's API servers, if it is known;
+/// `components` are those of the image whose versions are known.
+pub fn check(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> {
+    let version_of =
+        |name: &str| components.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
+    let lookup = |name: &str| if name == API { api.or_else(|| version_of(API)) } else { version_of(name) };
+    let parts = RULES.iter().filter_map(|rule| apply(rule, version_of(rule.part)?, lookup(rule.against)?));
+    let own_api = api.zip(version_of(API)).and_then(|(cluster, own)| api_servers(cluster, own));
+    let kubelet = version_of("kubelet");
+    let runtimes =
+        RUNTIME_RULES.iter().filter_map(|rule| apply_runtime(rule, kubelet?, version_of(rule.runtime)?));
+    parts.chain(own_api).chain(runtimes.take(1)).collect()
+}
+
+fn apply(rule: &Rule, part: Version, against: Version) -> Option<Skew> {
+    let Rule { part: name, against: other, below, above } = *rule;
+    let lowest = against.minor.saturating_sub(below);
+    let highest = against.minor + above;
+    let is_near = part.major == against.major && (lowest..=highest).contains(&part.minor);
+    (!is_near).then(|| Skew {
+        component: name,
+        what: format!("{name} {part} does not work with {other} {against}"),
+        fix: format!("use v{}.{lowest} to v{}.{highest}", against.major, against.major),
+    })
+}
+
+/// API servers of one cluster are at most one minor version apart.
+fn api_servers(cluster: Version, own: Version) -> Option<Skew> {
+    let is_near = cluster.major == own.major && cluster.minor.abs_diff(own.minor) <= 1;
+    (!is_near).then(|| Skew {
+        component: API,
+        what: format!("kube-apiserver {own} does not work beside the cluster's {cluster}"),
+        fix: format!("use v{}.{}", cluster.major, cluster.minor),
+    })
+}
+
+fn apply_runtime(rule: &RuntimeRule, kubelet: Version, runtime: Version) -> Option<Skew> {
+    let (major, minor) = rule.runtime_from;
+    let applies = (kubelet.major, kubelet.minor) >= rule.kubelet_from;
+    (applies && (runtime.major, runtime.minor) < rule.runtime_from).then(|| Skew {
+        component: rule.runtime,
+        what: format!("{} {runtime} is too old for kubelet {kubelet}", rule.runtime),
+        fix: format!("use v{major}.{minor} or later"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    fn words(api: Option<&str>, components: &[(&str, &str)]) -> Vec<String> {
+        let components: Vec<_> = components.iter().map(|(name, text)| (*name, version(text))).collect();
+        check(api.map(version), &components)
+            .into_iter()
+            .map(|skew| format!("{}; {}", skew.what, skew.fix))
+            .collect()
+    }
+
+    #[test]
+    fn a_kubelet_may_be_three_minors_older_and_never_newer() {
+        for kubelet in ["v1.33.0", "v1.35.9", "v1.36.0"] {
+            assert!(words(Some("v1.36.3"), &[("kubelet", kubelet)]).is_empty(), "{kubelet}");
+        }
+        for kubelet in ["v1.32.9", "v1.37.0", "v2.36.0"] {
+            assert_eq!(words(Some("v1.36.3"), &[("kubelet", kubelet)]).len(), 1, "{kubelet}");
+        }
+    }
+
+    #[test]
+    fn a_kube_proxy_stays_near_its_kubelet() {
+        let wrong = words(None, &[("kubelet", "v1.36.0"), ("kube-proxy", "v1.32.0")]);
+        assert_eq!(wrong, ["kube-proxy v1.32.0 does not work with kubelet v1.36.0; use v1.33 to v1.39"]);
+        assert!(words(None, &[("kubelet", "v1.33.0"), ("kube-proxy", "v1.36.0")]).is_empty());
+    }
+
+    #[test]
+    fn an_own_api_server_counts_when_the_cluster_says_nothing() {
+        assert_eq!(words(None, &[("kube-apiserver", "v1.35.0"), ("kubelet", "v1.36.0")]).len(), 1);
+        assert_eq!(words(Some("v1.33.0"), &[("kube-apiserver", "v1.35.0")]).len(), 1);
+    }
+
+    #[test]
+    fn containerd_1_is_too_old_from_kubelet_1_36_on() {
+        let wrong = words(None, &[("kubelet", "v1.36.3"), ("containerd", "v1.7.29")]);
+        assert_eq!(wrong, ["containerd v1.7.29 is too old for kubelet v1.36.3; use v2.0 or later"]);
+        assert!(words(None, &[("kubelet", "v1.35.0"), ("containerd", "v1.7.29")]).is_empty());
+    }
+}
