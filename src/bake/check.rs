@@ -5,11 +5,11 @@
 //! the tree is laid out ([`super::content`]); here is what only shows in the finished tree. Contents of several hundred
 //! megabytes are read once, by [`facts::scan_blob`], whose result belongs to the digest and can be kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::digest::Digest;
-use crate::manifest::Arch;
+use crate::manifest::Manifest;
 use crate::problem::Problem;
 use crate::tree::{Content, Kind, Tree, TreePath};
 
@@ -26,12 +26,12 @@ use facts::BlobFacts;
 /// What is checked, and what must be known about it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
+    /// What was wanted: the architecture, and where texts came from.
+    pub manifest: &'a Manifest,
     /// The manifest's file, for messages.
     pub manifest_path: &'a Path,
     /// ROOT, and the system extension if there is one.
     pub trees: &'a [&'a Tree],
-    /// The image's architecture.
-    pub arch: Arch,
     /// Facts about every blob of the trees.
     pub facts: &'a BTreeMap<Digest, BlobFacts>,
     /// The bytes of the few blobs that are units; inline contents are known already.
@@ -50,6 +50,9 @@ pub struct Findings {
 }
 
 /// Checks everything.
+///
+/// # Panics
+/// If a blob was not scanned: [`blobs`] tells which must be.
 pub fn check(subject: &Subject<'_>) -> Findings {
     let mut findings = Findings::default();
     for tree in subject.trees {
@@ -69,8 +72,18 @@ pub fn check(subject: &Subject<'_>) -> Findings {
     findings
 }
 
+/// Returns the digests of the blobs that [`Subject::facts`] must hold.
+pub fn blobs(trees: &[&Tree]) -> BTreeSet<Digest> {
+    let nodes = trees.iter().flat_map(|tree| tree.paths().map(|(_, id)| &tree.node(id).kind));
+    let digests = nodes.filter_map(|kind| match kind {
+        Kind::File(Content::Blob { digest, .. }) => Some(*digest),
+        _ => None,
+    });
+    digests.collect()
+}
+
 /// Returns the digests of the blobs whose bytes [`Subject::unit_blobs`] must hold.
-pub fn unit_blobs(trees: &[&Tree]) -> Vec<Digest> {
+pub fn unit_blobs(trees: &[&Tree]) -> BTreeSet<Digest> {
     let is_unit = |path: &TreePath| unit::is_unit_file(path);
     let nodes = trees.iter().flat_map(|tree| tree.paths().map(|(path, id)| (path, tree.node(id))));
     let digests = nodes.filter(|(path, _)| is_unit(path)).filter_map(|(_, node)| match &node.kind {
@@ -84,7 +97,7 @@ impl std::fmt::Debug for Subject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subject")
             .field("trees", &self.trees)
-            .field("arch", &self.arch)
+            .field("facts", &self.facts)
             .finish_non_exhaustive()
     }
 }

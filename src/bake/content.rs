@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{provenance, settings, sysext, units};
+use super::{provenance, sbom, sysext};
 use crate::digest::Digest;
 use crate::lock::Lock;
-use crate::manifest::{Component, ExtraContent, ExtraFile, Install, Manifest};
+use crate::manifest::Manifest;
 use crate::problem::Problems;
 use crate::tree::{Content, Kind, Node, Tree, TreePath};
 
@@ -22,8 +22,9 @@ mod enable;
 pub mod order;
 pub mod owned;
 mod place;
+mod walk;
 
-use place::Placer;
+use walk::Plan;
 
 /// The files of one component: the members of its archive, or the programs that were built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,140 +135,13 @@ pub struct Planned {
 /// All that can't be placed: members that a component lacks, paths that two want or that the vendor owns, units that
 /// can't be enabled.
 pub fn plan(inputs: &Inputs<'_>) -> Result<Draft, Problems> {
-    let mut plan = Plan {
-        root: Placer::new(inputs.manifest_path),
-        extension: Placer::new(inputs.manifest_path),
-        sysext: inputs.manifest.sysext,
-    };
+    let mut plan = Plan::new(inputs);
     plan.components(inputs);
     plan.units(inputs.manifest);
     plan.settings(inputs.manifest);
     plan.extra_files(inputs);
-    if plan.sysext {
-        plan.extension_frame(inputs.manifest);
-    }
+    plan.extension_frame(inputs.manifest);
     plan.finish(inputs.mtime_s)
-}
-
-/// The two trees while they grow.
-struct Plan {
-    root: Placer,
-    extension: Placer,
-    sysext: bool,
-}
-
-impl Plan {
-    fn components(&mut self, inputs: &Inputs<'_>) {
-        for component in &inputs.manifest.components {
-            match inputs.components.iter().find(|files| files.name == component.name) {
-                Some(files) => component.install.iter().for_each(|install| {
-                    self.install(component, install, files);
-                }),
-                None => self.root.problem(
-                    &component.name,
-                    "nothing was fetched or built for this component".into(),
-                    "run kiln lock again".into(),
-                ),
-            }
-        }
-    }
-
-    fn install(&mut self, component: &Component, install: &Install, files: &ComponentFiles) {
-        let wanted = |member: &&Member| install.member == "*" || member.path == install.member;
-        let members: Vec<&Member> = files.files.iter().filter(wanted).collect();
-        if members.is_empty() {
-            let what = format!("component {} has no member '{}'", component.name, install.member);
-            return self.root.problem(&install.path, what, members_it_has(files));
-        }
-        if members.len() > 1 && !install.path.ends_with('/') {
-            let what = format!("{} files of component {} can't have one path", members.len(), component.name);
-            return self.root.problem(&install.path, what, "end the path with '/'".into());
-        }
-        for member in members {
-            let path = installed_path(install, member);
-            let origin = Origin::Component { name: component.name.clone(), member: member.path.clone() };
-            self.program(&path, install.mode, member.content.clone(), origin);
-        }
-    }
-
-    /// Puts a component's file into ROOT, or into the extension with a link to it where the file was to be.
-    fn program(&mut self, path: &str, mode: u16, content: Content, origin: Origin) {
-        let file = Node::of(Kind::File(content), mode);
-        match sysext::packed_path(path).filter(|_| self.sysext) {
-            Some(packed) => {
-                let link = Node::of(Kind::Symlink(packed.clone().into_bytes()), 0o777);
-                self.root.put(path, link, origin.clone());
-                self.extension.put_own(&packed, file, origin);
-            }
-            None => self.root.put(path, file, origin),
-        }
-    }
-
-    fn units(&mut self, manifest: &Manifest) {
-        for unit in &manifest.units {
-            let origin = Origin::Unit { name: unit.name.clone() };
-            if !units::is_unit_name(&unit.name) && !units::is_drop_in_name(&unit.name) {
-                let fix = "give a name such as kubelet.service or docker.service.d/10-kiln.conf";
-                self.root.problem(&unit.name, "is not the name of a systemd unit".into(), fix.into());
-                continue;
-            }
-            let path = format!("{}/{}", units::install::FOLDER, unit.name);
-            self.root.put(&path, text_file(&unit.text.text), origin);
-        }
-        enable::enable(&mut self.root, manifest);
-    }
-
-    fn settings(&mut self, manifest: &Manifest) {
-        let from = |key: &str| Origin::Manifest { key: key.to_owned() };
-        let layer = settings::baked_layer(manifest);
-        self.root.put(crate::settings::BAKED_PATH, text_file(&layer), from("cluster"));
-        // First boot puts the network's configuration there last; containerd watches the folder from its start.
-        self.root.put("/etc/cni/net.d", Node::folder(), Origin::Kiln);
-        if !manifest.sysctls.is_empty() {
-            let text = settings::sysctls(&manifest.sysctls);
-            // After the vendor's 10- to 60-; 99- is left to people.
-            self.root.put("/etc/sysctl.d/90-kiln.conf", text_file(&text), from("sysctls"));
-        }
-        if !manifest.modules.is_empty() {
-            let text = settings::modules(&manifest.modules);
-            self.root.put("/etc/modules-load.d/kiln.conf", text_file(&text), from("modules"));
-        }
-    }
-
-    fn extra_files(&mut self, inputs: &Inputs<'_>) {
-        for (index, file) in inputs.manifest.files.iter().enumerate() {
-            let origin = Origin::Manifest { key: format!("files[{index}]") };
-            match extra_kind(file, inputs.local_files) {
-                Ok(kind) => {
-                    let node = Node { uid: file.uid, gid: file.gid, ..Node::of(kind, file.mode) };
-                    self.root.put(&file.path, node, origin);
-                }
-                Err(what) => self.root.problem(&format!("files[{index}]"), what, String::new()),
-            }
-        }
-    }
-
-    fn extension_frame(&mut self, manifest: &Manifest) {
-        let (path, text) = sysext::release_file(&manifest.name, manifest.arch);
-        self.extension.put_own(&path, text_file(&text), Origin::Kiln);
-        for (path, target) in sysext::links(&manifest.name) {
-            self.root.put_own(&path, Node::of(Kind::Symlink(target.into_bytes()), 0o777), Origin::Kiln);
-        }
-    }
-
-    fn finish(self, mtime_s: i64) -> Result<Draft, Problems> {
-        let sysext = self.sysext;
-        let (mut root, root_origins, mut problems) = self.root.into_parts();
-        let (mut extension, extension_origins, more) = self.extension.into_parts();
-        problems.extend(more);
-        if !problems.is_empty() {
-            return Err(Problems(problems));
-        }
-        clamp_times(&mut root, mtime_s);
-        clamp_times(&mut extension, mtime_s);
-        let extension = sysext.then_some(extension);
-        Ok(Draft { root, extension, root_origins, extension_origins })
-    }
 }
 
 impl Draft {
@@ -282,7 +156,7 @@ impl Draft {
             let content = packed.expect("an extension is packed before the plan is finished");
             planned.add_own(&sysext::image_path(&inputs.manifest.name), content);
         }
-        let sbom = super::sbom::render(inputs.manifest, inputs.lock, inputs.plan_digest, inputs.kiln_version);
+        let sbom = sbom::render(inputs.manifest, inputs.lock, inputs.plan_digest, inputs.kiln_version);
         planned.add_own(provenance::SBOM_PATH, inline(sbom));
         let mut image = provenance::Image::of(inputs);
         image.list(&planned.tree, &planned.origins, None);
@@ -316,39 +190,5 @@ fn clamp_times(tree: &mut Tree, mtime_s: i64) {
     let paths: Vec<TreePath> = tree.paths().map(|(path, _)| path.clone()).collect();
     for path in paths {
         tree.get_mut(&path).expect("the tree listed it").mtime_s = mtime_s;
-    }
-}
-
-fn installed_path(install: &Install, member: &Member) -> String {
-    let name = member.path.rsplit('/').next().unwrap_or(&member.path);
-    if install.path.ends_with('/') { format!("{}{name}", install.path) } else { install.path.clone() }
-}
-
-/// How many names a message lists before it gets unreadable.
-const NAMES_MAX: usize = 10;
-
-fn members_it_has(files: &ComponentFiles) -> String {
-    let names: Vec<&str> = files.files.iter().map(|member| member.path.as_str()).take(NAMES_MAX).collect();
-    let more = files.files.len().saturating_sub(NAMES_MAX);
-    match (names.as_slice(), more) {
-        ([], _) => "it holds no file".into(),
-        (names, 0) => format!("it holds {}", names.join(", ")),
-        (names, more) => format!("it holds {} and {more} more", names.join(", ")),
-    }
-}
-
-fn extra_kind(file: &ExtraFile, local_files: &BTreeMap<PathBuf, Content>) -> Result<Kind, String> {
-    match &file.content {
-        ExtraContent::Text(text) => Ok(Kind::File(inline(text.text.clone()))),
-        ExtraContent::Folder => Ok(Kind::Folder),
-        ExtraContent::File(path) => match local_files.get(path) {
-            Some(content) => Ok(Kind::File(content.clone())),
-            None => Err(format!("file '{}' was not read", path.display())),
-        },
-        // ext4 and the kernel's PATH_MAX: a target has 1 to 4095 bytes.
-        ExtraContent::Link(target) if (1..=4095).contains(&target.len()) && !target.contains('\0') => {
-            Ok(Kind::Symlink(target.clone().into_bytes()))
-        }
-        ExtraContent::Link(_) => Err("a link's target has 1 to 4095 bytes and no NUL".into()),
     }
 }

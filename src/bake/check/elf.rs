@@ -50,8 +50,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings, path: &TreeP
         return findings.errors.push(subject.problem(path, "is a damaged ELF file".into(), fix));
     }
     // BPF programs run on a machine of their own.
-    if elf.machine != machine_of(subject.arch) && elf.machine != EM_BPF.0 {
-        let (built, wanted) = (machine_name(elf.machine), machine_name(machine_of(subject.arch)));
+    if elf.machine != machine_of(subject.manifest.arch) && elf.machine != EM_BPF.0 {
+        let (built, wanted) = (machine_name(elf.machine), machine_name(machine_of(subject.manifest.arch)));
         let what = format!("is a program for {built}, but the image is for {wanted}");
         return findings.errors.push(subject.problem(
             path,

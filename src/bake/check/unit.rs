@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::directives::{Known, known};
 use super::{Findings, Subject, resolved};
 use crate::bake::units::{Item, UnitFile, install, is_drop_in_name, is_unit_name, parse, template_of};
+use crate::manifest::{ExtraContent, Manifest};
 use crate::problem::Problem;
 use crate::tree::{Content, Kind, Node, TreePath};
 
@@ -73,9 +74,15 @@ fn has_unit(subject: &Subject<'_>, name: &str) -> bool {
 }
 
 fn check_file(subject: &Subject<'_>, findings: &mut Findings, path: &TreePath, content: &Content) {
-    let at = |line: u32, what: String, fix: &str| {
-        let place = (line > 0).then_some((line, 1));
-        Problem { file: PathBuf::from(path.to_string()), place, ..subject.problem(path, what, fix) }
+    let source = source_of(subject.manifest, path);
+    let at = |line: u32, what: String, fix: &str| match &source {
+        Some(file) => {
+            let place = (line > 0).then_some((line, 1));
+            Problem { file: file.clone(), place, ..subject.problem(path, what, fix) }
+        }
+        // The text stands in the manifest, whose lines are others.
+        None if line > 0 => subject.problem(path, format!("line {line}: {what}"), fix),
+        None => subject.problem(path, what, fix),
     };
     let bytes = match content {
         Content::Inline(bytes) => bytes.as_ref(),
@@ -92,6 +99,17 @@ fn check_file(subject: &Subject<'_>, findings: &mut Findings, path: &TreePath, c
     findings.errors.extend(errors.iter().map(|error| at(error.line, error.what.to_owned(), fix)));
     check_directives(&file, findings, &at);
     check_programs(subject, &file, findings, &at);
+}
+
+/// Returns the local file that the text at `path` came from.
+fn source_of(manifest: &Manifest, path: &TreePath) -> Option<PathBuf> {
+    let (name, path) = (name_of(path)?, path.to_string());
+    let unit = manifest.units.iter().find(|unit| unit.name == name).and_then(|unit| unit.text.from.clone());
+    unit.or_else(|| match &manifest.files.iter().find(|file| file.path == path)?.content {
+        ExtraContent::Text(text) => text.from.clone(),
+        ExtraContent::File(file) => Some(file.clone()),
+        ExtraContent::Link(_) | ExtraContent::Folder => None,
+    })
 }
 
 type At<'a> = dyn Fn(u32, String, &str) -> Problem + 'a;
