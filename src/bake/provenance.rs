@@ -39,7 +39,6 @@ pub struct Image {
 
 /// A file or symbolic link of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct File {
     /// Where it is.
     pub path: String,
