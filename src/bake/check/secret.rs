@@ -95,7 +95,7 @@ fn is_key(bytes: &[u8], is_encrypted: bool) -> bool {
     // RFC 4880 4.2: packet tag 5 (secret key), in the old and the new format.
     let is_openpgp = matches!(bytes.first(), Some(0x94..=0x97 | 0xc5)) && bytes.len() > 16;
     // RFC 1423: nothing but whole cipher blocks; the smallest key (P-256) takes more than 100 bytes.
-    let is_ciphertext = is_encrypted && bytes.len() >= 100 && bytes.len() % 8 == 0;
+    let is_ciphertext = is_encrypted && bytes.len() >= 100 && bytes.len().is_multiple_of(8);
     bytes.starts_with(b"openssh-key-v1\0") || is_der_sequence(bytes) || is_openpgp || is_ciphertext
 }
 
