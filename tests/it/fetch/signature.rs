@@ -2,6 +2,10 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
+use pgp::composed::{Deserializable, SignedPublicKey};
+use pgp::packet::SubpacketData;
+use pgp::ser::Serialize;
+
 use kiln::openpgp::{Accepted, Keys, OpenpgpError, Signed, verify};
 
 use super::gpg::{DAY_S, Gpg, START_S};
@@ -177,10 +181,42 @@ fn a_primary_key_signs_only_if_its_owner_says_so() {
     let signature = gpg.sign(&primary, SIGNED_S, &[], DATA);
     let keys = Keys::parse(&gpg.export(&primary), &accepted).unwrap();
     assert_eq!(check(&keys, &signature, DATA).unwrap().signer, primary);
-    // The same key without the right to sign.
-    gpg.run(SIGNED_S + 1, &["--quick-add-uid", &primary, "Other <o@kiln.test>"], b"");
-    let before = gpg.sign(&primary, START_S, &[], DATA);
-    assert!(check(&keys, &before, DATA).is_ok(), "signed in the second it was made");
+    assert!(check(&keys, &gpg.sign(&primary, START_S, &[], DATA), DATA).is_ok(), "in the second it was made");
+}
+
+#[test]
+fn a_subkey_counts_only_by_good_binding_signatures_both_ways() {
+    let vendor = vendor();
+    let parse = |export: &[u8]| SignedPublicKey::from_armor_single(export).unwrap().0;
+    let words = |cert: &SignedPublicKey, signature: &[u8]| {
+        let keys = Keys::parse(&cert.to_bytes().unwrap(), &vendor.accepted()).unwrap();
+        check(&keys, signature, DATA).unwrap_err().to_string()
+    };
+    // A stranger's subkey, put under the vendor's primary key with the stranger's own binding.
+    let gpg = Gpg::new();
+    let stranger = gpg.primary("Stranger <s@kiln.test>", "cert");
+    let subkey = gpg.subkey(&stranger, MADE_S, 100);
+    let mut cert = parse(&vendor.export);
+    cert.public_subkeys.extend(parse(&gpg.export(&stranger)).public_subkeys);
+    assert_eq!(
+        words(&cert, &gpg.sign(&subkey, SIGNED_S, &[], DATA)),
+        format!("key {subkey} may not sign: its primary key has not bound it by a good signature")
+    );
+    // The vendor's own, without the subkey's consent.
+    let mut cert = parse(&vendor.export);
+    let binding = &mut cert.public_subkeys[0].signatures[0];
+    let unhashed: Vec<_> = binding.config().unwrap().unhashed_subpackets().collect();
+    let is_back = |data: &SubpacketData| matches!(data, SubpacketData::EmbeddedSignature(_));
+    let at = unhashed.iter().position(|it| is_back(&it.data)).expect("gpg puts it there");
+    binding.unhashed_subpacket_remove(at).unwrap();
+    let signature = vendor.gpg.sign(&vendor.subkey, SIGNED_S, &[], DATA);
+    assert_eq!(
+        words(&cert, &signature),
+        format!(
+            "key {} may not sign: it has not confirmed its primary key by a good signature",
+            vendor.subkey
+        )
+    );
 }
 
 #[test]
