@@ -7,6 +7,7 @@
 
 mod cert;
 mod date;
+mod judge;
 mod signature;
 
 use std::io::Read;
@@ -121,8 +122,8 @@ pub enum OpenpgpError {
         signed_at_s: u64,
     },
     /// The file could not be read.
-    #[error("can't read the signed file")]
-    Read(#[source] std::io::Error),
+    #[error("the signed file can't be read: {0}")]
+    Read(std::io::Error),
 }
 
 /// Checks the detached signature `signature` (binary or armored) over all that `data` gives, which is read in pieces.

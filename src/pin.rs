@@ -4,6 +4,7 @@
 //!
 //! This is a flow: it decides with [`crate::lock`] and acts through [`crate::host`]. It reads and writes no lock file.
 
+mod build;
 mod error;
 mod fetch;
 mod keep;
@@ -187,37 +188,12 @@ fn pin_one(
             None => fetch::fresh(input, old, keys, world),
         },
         Source::File { path, sha256 } => local::pin(input, path, *sha256, kept, world),
-        Source::Itself | Source::Recipe { .. } | Source::Go(_) => build(input, kept, mode, world),
+        Source::Itself | Source::Recipe { .. } | Source::Go(_) => build::pin(input, kept, mode, world),
     }
 }
 
 fn is_built(source: &Source) -> bool {
     matches!(source, Source::Itself | Source::Recipe { .. } | Source::Go(_))
-}
-
-/// Builds an input. What the lock pins is used without building where nothing may change or be fetched; elsewhere what
-/// comes out is pinned, also if compiler, libc or Debian has moved since.
-fn build(
-    input: &Input<'_>,
-    kept: Option<&Locked>,
-    mode: &Mode,
-    world: &World<'_>,
-) -> Result<Locked, InputError> {
-    let (is_locked, is_offline) = (*mode == Mode::Locked, world.downloads.is_none());
-    if let Some(kept) = kept.filter(|kept| (is_locked || is_offline) && keep::is_there(kept, world.cache)) {
-        return Ok(kept.clone());
-    }
-    let Made { files, from } = world.makers.make(input, is_offline).map_err(InputError::Make)?;
-    let trust = Trust::Built { from };
-    let made = Locked { want: input.want(), version: None, url: None, files, trust };
-    match kept {
-        Some(kept) if is_locked && kept.files != made.files => {
-            Err(InputError::BuiltDiffers { why: moved::difference(kept, &made) })
-        }
-        // The same bytes from other tools: nothing that a lock should change for.
-        Some(kept) if kept.files == made.files => Ok(kept.clone()),
-        _ => Ok(made),
-    }
 }
 
 /// Returns the pin of one file that was fetched or hashed.

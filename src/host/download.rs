@@ -11,86 +11,23 @@
 mod attempt;
 mod client;
 mod error;
+mod kind;
 mod retry;
+mod settings;
 mod sink;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use super::cache::{Blob, Cache, Partial};
-use crate::digest::Digest;
 use crate::progress::Progress;
 
 pub use error::{DownloadError, DownloadErrorKind};
+pub use settings::{Limits, Settings, Want};
 
+use settings::Bounds;
 use sink::{FileSink, Memory, Sink};
-
-/// How to reach servers; the programs take this from the command line and the environment.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// PEM files of further root certificates (`KILN_CA_FILE`, `SSL_CERT_FILE`).
-    pub ca_files: Vec<PathBuf>,
-    /// Address of a proxy (`HTTPS_PROXY`).
-    pub https_proxy: Option<String>,
-    /// Hosts that are reached without it (`NO_PROXY`).
-    pub no_proxy: Option<String>,
-    /// How many downloads run at once.
-    pub jobs: usize,
-    /// How long to wait for what.
-    pub limits: Limits,
-}
-
-/// How long to wait for what, and how often.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For a connection, look-up of the name and TLS included.
-    pub connect: Duration,
-    /// For the next piece of an answer.
-    pub stall: Duration,
-    /// For one whole download, all attempts together.
-    pub total: Duration,
-    /// Attempts in a row without a new byte.
-    pub attempts: u32,
-    /// Pause after the first failure; doubled after each further one.
-    pub pause_first: Duration,
-    /// The longest pause, also if a server asks for more.
-    pub pause_max: Duration,
-    /// Redirects in a row (dl.k8s.io and GitHub use one or two).
-    pub redirects: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(20),
-            // Long enough for a CDN that fetches from far away first; short enough for a person to wait.
-            stall: Duration::from_secs(30),
-            // 500 MB at 150 kB/s.
-            total: Duration::from_secs(3600),
-            attempts: 5,
-            pause_first: Duration::from_millis(500),
-            pause_max: Duration::from_secs(60),
-            redirects: 10,
-        }
-    }
-}
-
-/// A file to download, and what is known of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
-    /// `https://...`
-    pub url: String,
-    /// What it must be, where that is known.
-    pub sha256: Option<Digest>,
-    /// What it must be, where upstream publishes only this.
-    pub sha512: Option<[u8; 64]>,
-    /// Its size in bytes, where that is known.
-    pub size: Option<u64>,
-    /// The largest size that makes sense, in bytes.
-    pub size_max: u64,
-}
 
 /// Downloads into one cache.
 #[derive(Debug)]
@@ -132,31 +69,36 @@ impl Downloader {
         };
         let _permit = self.permits.acquire().await;
         let mut sink = FileSink::open(partial, want).await.map_err(failed)?;
-        loop {
-            progress.begin(&want.url, &error::shown(&want.url), want.size.or(sink.promised()));
-            progress.advance(&want.url, sink.len());
-            let was_there = sink.len();
-            if !sink.is_whole() {
-                let deadline = Instant::now() + self.limits.total;
-                self.transfer(&want.url, want.bounds(), &mut sink, deadline, progress).await?;
-            }
-            match sink.check(want) {
-                Ok(()) => break,
-                // Perhaps only what was there before was bad: a power cut may do that. Once more, from nothing.
-                Err(_) if was_there > 0 && sink.kept() => {
-                    progress
-                        .say(&format!("{}: what was there is bad, starting again", error::shown(&want.url)));
-                    sink.forget().map_err(|error| failed(error.into()))?;
-                }
-                Err(kind) => {
-                    sink.forget().map_err(|error| failed(error.into()))?;
-                    return Err(failed(kind));
-                }
-            }
-        }
+        self.fill(want, &mut sink, progress).await?;
         let blob = sink.finish(self.cache.clone()).await.map_err(failed)?;
         progress.end(&want.url, "fetched");
         Ok(blob)
+    }
+
+    /// Transfers until the sink holds what is wanted.
+    async fn fill(
+        &self,
+        want: &Want,
+        sink: &mut FileSink,
+        progress: &dyn Progress,
+    ) -> Result<(), DownloadError> {
+        let failed = |kind| DownloadError::new(&want.url, kind);
+        loop {
+            progress.begin(&want.url, &error::shown(&want.url), want.size.or(sink.promised()));
+            progress.advance(&want.url, sink.len());
+            if !sink.is_whole() {
+                let deadline = Instant::now() + self.limits.total;
+                self.transfer(&want.url, want.bounds(), sink, deadline, progress).await?;
+            }
+            let Err(kind) = sink.check(want) else { return Ok(()) };
+            // Perhaps only what an earlier run left was bad: a power cut may do that. Once more, from nothing.
+            let may_be_old = sink.kept();
+            sink.forget().map_err(|error| failed(error.into()))?;
+            if !may_be_old {
+                return Err(failed(kind));
+            }
+            progress.say(&format!("{}: what was there is bad, starting again", error::shown(&want.url)));
+        }
     }
 
     /// Downloads a small file into memory.
@@ -246,19 +188,4 @@ impl Downloader {
 enum Taken {
     There(Blob),
     Partial(Partial),
-}
-
-/// How large an answer may be, in bytes.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// Exactly, where that is known.
-    size: Option<u64>,
-    /// At most.
-    size_max: u64,
-}
-
-impl Want {
-    fn bounds(&self) -> Bounds {
-        Bounds { size: self.size, size_max: self.size_max }
-    }
 }

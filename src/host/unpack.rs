@@ -5,8 +5,11 @@
 //! Nothing is written outside the cache, no link is followed, and nothing in an archive is believed without a limit.
 //! Links are left out; a device makes the whole archive suspect. What an archive is shows in its first bytes.
 
+mod error;
+mod limited;
+
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Component, Path};
 
 use flate2::read::MultiGzDecoder;
@@ -16,6 +19,11 @@ use tar::{Archive, EntryType};
 use super::cache::{Blob, Cache, CacheError};
 use super::files::{self, FileError};
 use crate::digest::Digest;
+
+pub use error::UnpackError;
+
+use error::malformed;
+use limited::Limited;
 
 /// A regular file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,63 +39,11 @@ pub struct Member {
 /// The members of an archive, by path ("bin/ctr").
 pub type Members = BTreeMap<String, Member>;
 
-/// Why an archive was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
-    /// It can't be decompressed or parsed.
-    #[error("{name} is no sound archive: {source}")]
-    Malformed {
-        /// The archive.
-        name: String,
-        /// What the parser says.
-        #[source]
-        source: io::Error,
-    },
-    /// A member's path leads outside.
-    #[error("{name} is refused: its member '{member}' has a path that leads outside")]
-    Outside {
-        /// The archive.
-        name: String,
-        /// The path.
-        member: String,
-    },
-    /// A member that is no file, folder or link.
-    #[error("{name} is refused: its member '{member}' is no file, folder or link")]
-    Special {
-        /// The archive.
-        name: String,
-        /// The path.
-        member: String,
-    },
-    /// The same path twice.
-    #[error("{name} is refused: it has the member '{member}' twice")]
-    Twice {
-        /// The archive.
-        name: String,
-        /// The path.
-        member: String,
-    },
-    /// More than makes sense.
-    #[error("{name} is refused: it has more than {limit}")]
-    TooMuch {
-        /// The archive.
-        name: String,
-        /// Of what.
-        limit: &'static str,
-    },
-    /// This machine's cache.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
 /// The kind of the records that remember members.
 const KIND: &str = "unpacked";
 
 /// More than any release has (containerd: 6, CNI plugins: 20).
 const MEMBERS_MAX: usize = 10_000;
-
-/// More than any release unpacks to (Kubernetes' server archive, the largest, to 1.5 GB).
-const BYTES_MAX: u64 = 8 << 30;
 
 /// Longer than any path (PATH_MAX); what carries long paths in a tar file is read into memory.
 const PATH_MAX_BYTES: u64 = 4096;
@@ -144,7 +100,7 @@ impl Form {
             Self::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(file))),
             Self::Zstd => Box::new(zstd::Decoder::new(file).map_err(malformed(name))?),
         };
-        Ok(Limited { inner, left: BYTES_MAX })
+        Ok(Limited::new(inner))
     }
 }
 
@@ -225,37 +181,6 @@ fn plain(path: &[u8]) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-fn malformed(name: &str) -> impl Fn(io::Error) -> UnpackError {
-    move |source| {
-        if source.get_ref().is_some_and(|inner| inner.is::<Exceeded>()) {
-            return UnpackError::TooMuch { name: name.to_owned(), limit: "8 GiB unpacked" };
-        }
-        UnpackError::Malformed { name: name.to_owned(), source }
-    }
-}
-
-/// Says that a [`Limited`] reader has given all that it may.
-#[derive(Debug, thiserror::Error)]
-#[error("more than {BYTES_MAX} bytes")]
-struct Exceeded;
-
-/// A reader that fails when it has given too much: a few kilobytes can unpack to terabytes.
-struct Limited {
-    inner: Box<dyn Read>,
-    left: u64,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        match self.left.checked_sub(count as u64) {
-            Some(left) => self.left = left,
-            None => return Err(io::Error::other(Exceeded)),
-        }
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

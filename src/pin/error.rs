@@ -2,6 +2,7 @@
 //! Why a manifest could not be pinned.
 
 use crate::digest::Digest;
+use crate::exit::Exit;
 use crate::host::cache::CacheError;
 use crate::host::download::DownloadError;
 use crate::host::files::FileError;
@@ -29,7 +30,7 @@ pub enum PinError {
         known: String,
     },
     /// Inputs, by name.
-    #[error("{}", lines(.0.iter().map(|(name, error)| format!("{name}: {error}"))))]
+    #[error("{}", lines(.0.iter().map(|(name, error)| format!("{name}: {}", whole(error)))))]
     Inputs(Vec<(String, InputError)>),
 }
 
@@ -147,6 +148,35 @@ impl From<CacheError> for InputError {
             other => Self::Cache(other),
         }
     }
+}
+
+impl PinError {
+    /// Returns what the program ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoLock | Self::Misfits(_) | Self::NoInput { .. } => Exit::Config,
+            Self::Inputs(errors) if errors.iter().all(|(_, error)| error.may_pass()) => Exit::TryAgain,
+            Self::Inputs(_) => Exit::Failed,
+        }
+    }
+}
+
+impl InputError {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Download(error) if error.may_pass())
+            || matches!(self, Self::Cache(CacheError::Busy { .. }))
+    }
+}
+
+/// An error with all its reasons, in one line as far as they are.
+fn whole(error: &InputError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(reason) = next {
+        text += &format!(": {reason}");
+        next = reason.source();
+    }
+    text
 }
 
 fn lines(all: impl Iterator<Item = impl ToString>) -> String {

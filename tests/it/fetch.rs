@@ -2,6 +2,7 @@
 //! Cache, downloads, signatures and pins, against a local TLS server that misbehaves on demand, and gpg's own signatures.
 
 mod download;
+mod full;
 mod gpg;
 mod killed;
 mod name;

@@ -8,10 +8,11 @@ use reqwest::header::{
 };
 use reqwest::{Client, Response};
 
+use super::Limits;
 use super::error::DownloadErrorKind as Kind;
 use super::retry::Failure;
+use super::settings::Bounds;
 use super::sink::{Resume, Sink};
-use super::{Bounds, Limits};
 use crate::host::cache::PartialState;
 use crate::progress::Progress;
 

@@ -103,9 +103,9 @@ fn suspect_archives_are_refused() {
 fn cut_and_bloated_archives_are_refused() {
     let tar = archive(&[entry("x", EntryType::Regular, &[7; 5000])]);
     let packed = gzip(&tar);
-    assert!(words(&packed[..packed.len() / 2]).starts_with("a.tgz is no sound archive: "));
-    assert!(words(&tar[..2000]).starts_with("a.tgz is no sound archive: "));
-    assert!(words(&gzip(b"no tar at all, but long enough to be looked at")).starts_with("a.tgz is no sound"));
+    assert_eq!(words(&packed[..packed.len() / 2]), "a.tgz is no sound archive");
+    assert_eq!(words(&tar[..2000]), "a.tgz is no sound archive");
+    assert_eq!(words(&gzip(b"no tar at all, but long enough to be looked at")), "a.tgz is no sound archive");
     let long = archive(&[entry("././@LongLink", EntryType::GNULongName, &[b'a'; 20_000])]);
     assert_eq!(words(&long), "a.tgz is refused: it has more than 16384 bytes in a path");
     let many: Vec<_> = (0..10_001).map(|n| entry(&n.to_string(), EntryType::Regular, b"")).collect();

@@ -82,7 +82,6 @@ fn kiln() -> Kiln {
     let sum = Digest::of(b"kubelet").to_string();
     server.file("k8s/v1.34.2/bin/linux/amd64/kubelet.sha256", sum.as_bytes());
     server.file("flannel/v0.27.4/flannel-v0.27.4-linux-amd64.tar.gz", b"flannel");
-    server.file("tools/crictl?version=1", b"");
     server.file("tools/crictl", b"crictl");
     std::fs::write(folder.path().join("nodelocal"), "local").unwrap();
     let manifest = manifest(&server);
