@@ -110,9 +110,10 @@ echo "disk_guid=$(sfdisk --disk-id /dev/vda)"
 echo "usr=$(findmnt --noheadings --output FSTYPE,OPTIONS /usr | cut -c1-11)"
 echo "etc=$(findmnt --noheadings --output FSTYPE /etc)"
 echo "machine_id=$(cat /etc/machine-id)"
-mount /boot
-echo "flag=$(ls /boot/flatcar)"
-umount /boot
+mkdir /run/esp
+mount -o ro /dev/disk/by-label/EFI-SYSTEM /run/esp
+echo "esp=$(cd /run/esp && find . -type f | sort | paste -sd' ')"
+umount /run/esp
 systemd-analyze | sed 's/^/time: /'
 "#;
 
@@ -131,7 +132,11 @@ fn the_lab_base_boots_grows_and_runs_a_unit_from_root() {
     let facts = facts(&answer);
     assert_eq!((facts["state"], facts["failed"]), ("running", ""), "{answer}");
     assert_eq!(facts["from_root"], "it ran");
-    assert_eq!((facts["first_boot"], facts["flag"]), ("flatcar.first_boot=detected", ""));
+    assert_eq!(facts["first_boot"], "flatcar.first_boot=detected");
+    assert_eq!(
+        facts["esp"], "./EFI/BOOT/BOOTX64.EFI ./kiln-lab/initrd ./kiln-lab/vmlinuz",
+        "the flag is gone"
+    );
     assert_eq!((facts["usr"], facts["etc"]), ("squashfs ro", "overlay"));
     assert_eq!(facts["machine_id"].len(), 32);
     assert_ne!(facts["disk_guid"].to_lowercase(), "00000000-0000-0000-0000-000000000001");
