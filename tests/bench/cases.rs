@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::bases::run;
 use crate::input::Input;
-use crate::rounds::{Case, Ratio};
+use crate::rounds::{Case, Ratio, Taken};
 
 /// ROOT of the current layout, in bytes from the start of the disk.
 const ROOT_OFFSET: u64 = 12_722_176 * 512;
@@ -26,18 +26,25 @@ pub const CASES: [Case; 6] = [
 pub const RATIOS: [Ratio; 3] =
     [("raw", "copy", 1.3), ("raw", "debugfs", 1.0), ("qcow2", "debugfs+qemu-img", 0.6)];
 
-/// Times one case; returns seconds and peak memory in kB where the case tells it.
-pub fn time(input: &Input, case: &str) -> (f64, u64) {
+/// Times one case.
+pub fn time(input: &Input, case: &str) -> Taken {
     // What the last case left must not be written out on this one's time.
     run(Command::new("sync").arg("-f").arg(&input.folder));
-    let start = Instant::now();
-    let peak = work(input, case);
-    let seconds = start.elapsed().as_secs_f64();
+    let (start, cpu) = (Instant::now(), children_cpu_s());
+    let peak_kb = work(input, case);
+    let taken = Taken { seconds: start.elapsed().as_secs_f64(), cpu_s: children_cpu_s() - cpu, peak_kb };
     if let Some(out) = output(input, case) {
         let keep = out.with_extension(format!("{}.kept", out.extension().unwrap().display()));
         fs::rename(&out, keep).unwrap();
     }
-    (seconds, peak)
+    taken
+}
+
+/// Returns the CPU time of all processes that ended so far, user and system (proc(5), cutime and cstime, in 1/100 s).
+fn children_cpu_s() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[13].parse::<f64>().unwrap() + fields[14].parse::<f64>().unwrap()) / 100.0
 }
 
 fn work(input: &Input, case: &str) -> u64 {

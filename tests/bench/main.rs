@@ -11,6 +11,7 @@
     reason = "a benchmark touches the world and may panic"
 )]
 
+#[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../it/disk/bases.rs"]
 mod bases;
 mod cases;

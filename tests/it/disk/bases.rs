@@ -81,7 +81,6 @@ impl Layout {
 }
 
 /// Returns a base image that is only read: made once, kept in the target folder for later runs.
-#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark makes its own"))]
 pub fn flatcar(layout: Layout) -> PathBuf {
     // The recipe is part of the name, so that a changed one makes a new image.
     let recipe = Digest::of(include_bytes!("bases.rs")).to_string();
