@@ -12,8 +12,9 @@ use crate::host::files::Pending;
 use crate::output::qcow2::{CLUSTER, Map};
 use crate::progress::Progress;
 
-/// The zstd level of the clusters: QEMU's own.
-pub const LEVEL: i32 = 3;
+/// The zstd level of the clusters. Measured on a base of 620 MB, mostly compressed already, with 366 MB of Go programs
+/// (CPU seconds, MB): level -1 1.24, 717; 1 1.32, 697; 2 1.65, 694; 3 (QEMU's) 2.13, 692; 5 4.7, 687.
+pub const LEVEL: i32 = 1;
 
 /// Clusters that a thread takes at once: 1 MiB, so that handing over costs nothing.
 const BATCH: u64 = 16;
@@ -21,6 +22,8 @@ const BATCH: u64 = 16;
 const WAITING: usize = 2;
 /// Bytes that are gathered for one write.
 const RUN: usize = 1 << 20;
+/// Bytes after which the disk is set to work on what is written.
+const STEP: u64 = 32 << 20;
 
 /// A cluster as it goes into the file.
 enum Packed {
@@ -44,7 +47,8 @@ pub fn write_qcow2(
     let batches = batches(disk).map_err(WriteError::reading(pending))?;
     let clusters: u64 = batches.iter().map(|batch| batch.end - batch.start).sum();
     progress.begin(&id, "writing qcow2 image", Some(clusters * CLUSTER));
-    let mut writer = Writer { pending, map: Map::new(disk.size()), run: Vec::new(), run_offset: 0 };
+    let mut writer =
+        Writer { pending, map: Map::new(disk.size()), run: Vec::new(), run_offset: 0, synced: 0 };
     thread::scope(|scope| {
         let lanes: Vec<Receiver<Batch>> = (0..jobs.max(1))
             .map(|lane| {
@@ -136,6 +140,8 @@ struct Writer<'a> {
     map: Map,
     run: Vec<u8>,
     run_offset: u64,
+    /// Where the part of the file begins that the disk was not set to work on yet.
+    synced: u64,
 }
 
 impl Writer<'_> {
@@ -156,6 +162,10 @@ impl Writer<'_> {
         if !self.run.is_empty() {
             self.pending.write_at(&self.run, self.run_offset)?;
             self.run.clear();
+            if self.run_offset >= self.synced + STEP {
+                self.pending.begin_sync(self.synced, self.run_offset - self.synced);
+                self.synced = self.run_offset;
+            }
         }
         Ok(())
     }

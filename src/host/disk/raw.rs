@@ -8,8 +8,8 @@ use crate::disk::{Extent, ReadAt, Source};
 use crate::host::files::Pending;
 use crate::progress::Progress;
 
-/// Bytes moved between two calls of [`Progress::advance`], so that a bar moves several times a second.
-const STEP: u64 = 64 << 20;
+/// Bytes moved before the disk is set to work on them and the bar moves: a tenth of a second, and a large request.
+const STEP: u64 = 32 << 20;
 
 /// Writes a disk to a file that has nothing in it yet. The caller commits it.
 ///
@@ -49,6 +49,7 @@ impl Writer<'_> {
                 let file = self.disk.sources().blob(digest).map_err(self.reading())?;
                 for (skip, len) in steps(extent.len) {
                     self.pending.copy_from(&file, offset + skip, len, extent.offset + skip)?;
+                    self.pending.begin_sync(extent.offset + skip, len);
                     self.progress.advance(self.id, len);
                 }
             }
@@ -78,6 +79,7 @@ impl Writer<'_> {
                 Some(file) => self.pending.copy_from(file, from + skip, len, to + skip)?,
                 None => self.copy_through(&mut buffer, base, from + skip, to + skip, len)?,
             }
+            self.pending.begin_sync(to + skip, len);
             self.progress.advance(self.id, len);
         }
         Ok(())
