@@ -11,6 +11,8 @@ pub mod decode;
 pub mod disk;
 #[cfg(feature = "toolchain")]
 pub mod download;
+#[cfg(feature = "toolchain")]
+pub mod extract;
 pub mod fault;
 pub mod files;
 #[cfg(feature = "toolchain")]

@@ -119,6 +119,18 @@ impl TreePath {
         if parts.iter().all(good) { Ok(Self(parts)) } else { Err(wrong()) }
     }
 
+    /// Returns the path of `name` in this folder.
+    ///
+    /// # Errors
+    /// If `name` is no single part of a path.
+    pub fn join(&self, name: impl AsRef<[u8]>) -> Result<Self, TreeError> {
+        let name = Self::parse([b"/", name.as_ref()].concat())?;
+        if name.0.len() != 1 {
+            return Err(TreeError::Path(name.to_string()));
+        }
+        Ok(Self(self.0.iter().cloned().chain(name.0).collect()))
+    }
+
     /// Returns the folder that holds this path; the root has none.
     pub fn parent(&self) -> Option<Self> {
         let (_, parts) = self.0.split_last()?;

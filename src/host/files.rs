@@ -253,7 +253,8 @@ pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
     open(folder)?.sync_all().map_err(FileError::at("sync", folder))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Returns the folder that `path` lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

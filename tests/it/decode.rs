@@ -74,7 +74,7 @@ fn filter(program: &[&str], bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns bytes that look random.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         // xorshift64: enough to be incompressible.
