@@ -115,11 +115,7 @@ impl Downloader {
         let mut sink = Memory::default();
         let deadline = Instant::now() + self.limits.total;
         let bounds = Bounds { size: None, size_max };
-        self.transfer(url, bounds, &mut sink, deadline, &crate::progress::Silent).await.inspect_err(
-            |_| {
-                progress.end(url, "failed");
-            },
-        )?;
+        self.transfer(url, bounds, &mut sink, deadline, &Words(progress)).await?;
         Ok(sink.bytes)
     }
 
@@ -182,6 +178,18 @@ impl Downloader {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+}
+
+/// Passes on what is said, and not how far it is: a small file is no piece of work to look at.
+struct Words<'a>(&'a dyn Progress);
+
+impl Progress for Words<'_> {
+    fn begin(&self, _id: &str, _what: &str, _total: Option<u64>) {}
+    fn advance(&self, _id: &str, _amount: u64) {}
+    fn end(&self, _id: &str, _note: &str) {}
+    fn say(&self, text: &str) {
+        self.0.say(text);
     }
 }
 

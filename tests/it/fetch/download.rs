@@ -364,20 +364,47 @@ fn two_downloads_of_the_same_file_ask_for_it_once() {
     assert!(heard[0].ends_with("/x: waiting for another download of the same file"), "{heard:?}");
 }
 
+/// An HTTP proxy for one connection (RFC 9110 section 9.3.6); returns its address and whom it was asked for.
+fn proxy() -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{BufRead, BufReader, Write, copy};
+    use std::net::{TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        let mut head = BufReader::new(client.try_clone().unwrap()).lines().map(Result::unwrap);
+        let first = head.next().unwrap();
+        assert!(head.any(|line| line.is_empty()));
+        let target = first.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
+        let mut server = TcpStream::connect(&target).unwrap();
+        client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        send.send(target).unwrap();
+        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || copy(&mut from_client, &mut to_server));
+        let _ = copy(&mut server, &mut client);
+    });
+    (address, receive)
+}
+
 #[test]
 fn a_proxy_is_used_except_for_hosts_that_are_named() {
     let world = world();
     let want = want(&world.server.file("x", b"abc"), b"abc");
-    let fetch = |no_proxy: Option<&str>| {
-        // Nobody listens there.
-        let https_proxy = Some("http://127.0.0.1:1".to_owned());
-        let no_proxy = no_proxy.map(str::to_owned);
+    let fetch = |https_proxy: &str, no_proxy: Option<&str>| {
+        let (https_proxy, no_proxy) = (Some(https_proxy.to_owned()), no_proxy.map(str::to_owned));
         let settings = Settings { https_proxy, no_proxy, ..settings(&world.server.ca(), limits()) };
         let downloader = Downloader::new(&settings, world.cache.clone()).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(downloader.file(&want, &Silent))
     };
-    let error = fetch(None).unwrap_err();
+    // Nobody listens there.
+    let nobody = "http://127.0.0.1:1";
+    let error = fetch(nobody, None).unwrap_err();
     assert!(matches!(*error.kind, DownloadErrorKind::Connect(_)), "{error}");
     assert!(world.server.seen().is_empty());
-    fetch(Some("example.org,localhost")).unwrap();
+    fetch(nobody, Some("example.org,localhost")).unwrap();
+    std::fs::remove_dir_all(world.cache.root().join("blobs/sha256")).unwrap();
+    let (address, asked) = proxy();
+    fetch(&address, Some("example.org")).unwrap();
+    assert_eq!(asked.recv().unwrap(), format!("localhost:{}", world.server.port()));
 }

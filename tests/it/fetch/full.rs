@@ -21,6 +21,7 @@ fn archive() -> Vec<u8> {
     for name in ["a", "b"] {
         let mut header = tar::Header::new_gnu();
         header.set_size(3);
+        header.set_mode(0o644);
         builder.append_data(&mut header, name, &b"abc"[..]).unwrap();
     }
     builder.into_inner().unwrap()
