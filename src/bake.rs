@@ -1,10 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-//! From a lock to an image.
+//! Bake: the flow from a manifest to image files. Look (manifest, lock, stock, base), decide (plan), check, do (outputs).
+//!
+//! The only room beside [`crate::pin`] where decisions and the outside meet; what can be decided is decided in its pure
+//! sub-modules.
 
 pub mod check;
 pub mod content;
+pub mod description;
+mod desk;
+mod error;
+mod facts;
+mod ground;
+mod makers;
+pub mod plan;
 pub mod provenance;
 pub mod sbom;
 pub mod settings;
+mod stock;
 pub mod sysext;
 pub mod units;
+mod wanted;
+mod write;
+
+use std::path::Path;
+
+use crate::lock::Lock;
+use crate::pin::{self, Mode, Move, Newest};
+use crate::problem::{Problem, Problems};
+
+pub use desk::Desk;
+pub use error::BakeError;
+pub use plan::{Action, Plan};
+pub use wanted::{Wanted, lock_path};
+pub use write::{Baked, Output, State};
+
+/// What to bake and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The manifest's file.
+    pub manifest: &'a Path,
+    /// The folder for the image files.
+    pub folder: &'a Path,
+    /// Replace existing files.
+    pub is_forced: bool,
+    /// Also compute the whole files' sha256.
+    pub with_sha256: bool,
+}
+
+/// A manifest with its lock, and everything it names in the cache.
+#[derive(Debug, Clone)]
+pub struct Stocked {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What is pinned.
+    pub lock: Lock,
+    /// How the lock differs from the one that was there.
+    pub moves: Vec<Move>,
+}
+
+/// Everything decided, nothing written yet.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The decisions.
+    pub plan: Plan,
+    /// What is pinned.
+    pub lock: Lock,
+    /// How the lock differs from the one that was there.
+    pub moves: Vec<Move>,
+    /// What is odd but not wrong.
+    pub warnings: Vec<Problem>,
+    ground: ground::Ground,
+}
+
+/// Reads manifest and lock, pins what is open, fills the cache, and writes the lock where it has changed.
+///
+/// # Errors
+/// All problems of the manifest; a lock that does not do; inputs that can't be had.
+pub fn stock(manifest: &Path, mode: &Mode, desk: &Desk<'_>) -> Result<Stocked, BakeError> {
+    let wanted = wanted::read(manifest)?;
+    let pin = |world: &pin::World<'_>| pin::pin(&wanted.manifest, wanted.lock.as_ref(), mode, world);
+    let pinned = desk.with_world(&wanted, mode, pin)?;
+    if wanted.lock.as_ref() != Some(&pinned.lock) {
+        wanted::write_lock(&wanted, &pinned.lock)?;
+    }
+    pin::keep_lock(desk.cache, &wanted.lock_path, &pinned.lock)?;
+    Ok(Stocked { wanted, lock: pinned.lock, moves: pinned.moves })
+}
+
+/// Asks upstreams what is newer than what is locked.
+///
+/// # Errors
+/// All problems of the manifest; upstreams that can't be asked.
+pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeError> {
+    let wanted = wanted::read(manifest)?;
+    let newest = |world: &pin::World<'_>| pin::newest(&wanted.manifest, wanted.lock.as_ref(), world);
+    Ok(desk.with_world(&wanted, &Mode::Make, newest)?)
+}
+
+/// Decides everything, up to the last extent, and checks it.
+///
+/// # Errors
+/// As [`stock`]; what can't be placed; what the checks refuse.
+pub fn prepare(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
+    let Stocked { wanted, lock, moves } = stock(order.manifest, mode, desk)?;
+    let stock = stock::open(&wanted, &lock, desk)?;
+    let ground = ground::open(&lock, desk)?;
+    let draft = plan::draft(&wanted, &lock, &stock, desk.kiln)?;
+    let packed = stock::pack(&draft, desk)?;
+    let plan = plan::plan(draft, packed, &wanted, &lock, &stock, &ground.base, desk.kiln)?;
+    let facts = facts::look(&plan, desk)?;
+    let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
+    ground.remember(desk)?;
+    if !findings.errors.is_empty() {
+        return Err(BakeError::Problems(Problems(findings.errors)));
+    }
+    Ok(Prepared { plan, lock, moves, warnings: findings.warnings, ground })
+}
+
+/// Bakes: prepares and writes the image files.
+///
+/// # Errors
+/// As [`prepare`]; files that are in the way; a full disk. No file then has a final name that was not whole.
+pub fn bake(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Baked, BakeError> {
+    let prepared = prepare(order, mode, desk)?;
+    write::write(prepared, order, desk)
+}

@@ -4,6 +4,7 @@
 pub mod digest;
 pub mod exit;
 pub mod host;
+pub mod mark;
 pub mod pool;
 pub mod settings;
 

@@ -27,6 +27,7 @@ use crate::manifest::{Manifest, Source};
 use crate::progress::Progress;
 
 pub use error::{InputError, PinError};
+pub use local::blob as local_blob;
 pub use moved::{Move, moves};
 pub use newest::{Newest, newest};
 pub use unused::{Bounds, keep_lock, kept, unused};

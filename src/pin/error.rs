@@ -162,7 +162,8 @@ impl PinError {
 }
 
 impl InputError {
-    fn may_pass(&self) -> bool {
+    /// Tells whether trying again later may help without changing anything.
+    pub fn may_pass(&self) -> bool {
         matches!(self, Self::Download(error) if error.may_pass())
             || matches!(self, Self::Cache(CacheError::Busy { .. }))
     }

@@ -28,7 +28,7 @@ pub(super) fn pin(
     world: &World<'_>,
 ) -> Result<Locked, InputError> {
     let whole = world.folder.join(path);
-    let blob = put(world.cache, &whole, world.now_s)?;
+    let blob = blob(world.cache, &whole, world.now_s)?;
     let (shown, found) = (whole.display().to_string(), blob.digest);
     if let Some(expected) = sha256.filter(|expected| *expected != found) {
         return Err(InputError::NotAsGiven { path: shown, expected, found });
@@ -54,7 +54,11 @@ struct Seen {
     sha256: Digest,
 }
 
-fn put(cache: &Cache, path: &Path, now_s: u64) -> Result<Blob, CacheError> {
+/// Returns the blob of a local file; the file is read only if it has been touched since it was put into the cache.
+///
+/// # Errors
+/// As the system says.
+pub fn blob(cache: &Cache, path: &Path, now_s: u64) -> Result<Blob, CacheError> {
     let key = Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
     let before = cache.record_get(KIND, &key)?.and_then(|json| serde_json::from_slice::<Seen>(&json).ok());
     if let Some(before) = before

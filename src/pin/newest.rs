@@ -24,6 +24,13 @@ pub struct Newest {
     pub newest: String,
 }
 
+impl std::fmt::Display for Newest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let locked = self.locked.as_deref().unwrap_or("not locked");
+        write!(f, "{}: {locked}, {} is {}", self.name, self.of, self.newest)
+    }
+}
+
 /// Asks every upstream that says what is newest, and returns what differs from the lock, in the manifest's order.
 ///
 /// # Errors

@@ -7,7 +7,22 @@ use std::path::{Path, PathBuf};
 const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// Where effects and flows live; every other file of the library decides, and decides only.
-const PORTS_AND_FLOWS: [&str; 5] = ["host.rs", "host/", "bake.rs", "pin.rs", "bin/"];
+const PORTS_AND_FLOWS: [&str; 14] = [
+    "bake.rs",
+    "bake/desk.rs",
+    "bake/error.rs",
+    "bake/facts.rs",
+    "bake/ground.rs",
+    "bake/makers.rs",
+    "bake/stock.rs",
+    "bake/wanted.rs",
+    "bake/write.rs",
+    "bin/",
+    "host.rs",
+    "host/",
+    "pin.rs",
+    "pin/",
+];
 
 /// What a decision never names.
 const EFFECTS: [&str; 10] = [

@@ -133,11 +133,14 @@ pub enum Cache {
     List,
     /// Read everything and remove what is damaged
     Verify,
-    /// Remove what has not been used for some time
+    /// Remove what no lock names and nobody has used for some time
     Gc {
         /// Keep what was used within so many days.
         #[arg(long, value_name = "DAYS", default_value_t = 30)]
         keep_days: u32,
+        /// Beyond that, remove what was used longest ago until the cache takes no more than so many GiB.
+        #[arg(long, value_name = "GIB", default_value_t = 50)]
+        keep_gib: u32,
     },
 }
 

@@ -3,8 +3,15 @@
 
 use std::error::Error;
 
+use kiln::bake::BakeError;
 use kiln::exit::Exit;
+use kiln::host::cache::CacheError;
+use kiln::host::download::DownloadError;
+use kiln::host::disk::OpenError;
+use kiln::host::extract::ExtractError;
+use kiln::host::files::FileError;
 use kiln::problem::Problems;
+use kiln::{gpt, read};
 
 use crate::cli::Format;
 
@@ -50,9 +57,35 @@ impl Failure {
     }
 }
 
-impl<E: Error + 'static> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let exit = if (&error as &dyn Error).is::<Problems>() { Exit::Config } else { Exit::Failed };
-        Self { exit, error: Box::new(error) }
+impl From<BakeError> for Failure {
+    fn from(error: BakeError) -> Self {
+        let exit = error.exit();
+        match error {
+            BakeError::Problems(problems) => Self::with(exit, problems),
+            error => Self::with(exit, error),
+        }
     }
 }
+
+/// Errors that are no more than what they say.
+macro_rules! plain {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::with(Exit::Failed, error)
+            }
+        })*
+    };
+}
+
+plain!(
+    std::io::Error,
+    serde_json::Error,
+    FileError,
+    CacheError,
+    DownloadError,
+    OpenError,
+    ExtractError,
+    gpt::Error,
+    read::Error,
+);

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use kiln::progress::Progress;
 
 use crate::cli::Format;
+use crate::failure::Failure;
 
 /// Returns the view that fits the output format and standard error.
 pub fn progress(format: Format) -> Box<dyn Progress> {
@@ -18,6 +19,17 @@ pub fn progress(format: Format) -> Box<dyn Progress> {
         Format::Text if std::io::stderr().is_terminal() => Box::new(Bars::default()),
         Format::Text => Box::new(Lines::new(Line::Plain)),
     }
+}
+
+/// Prints a result for programs.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Returns a size for people: `1.2 GiB`.
+pub fn bytes(size: u64) -> String {
+    indicatif::BinaryBytes(size).to_string()
 }
 
 /// One bar for each piece of work.

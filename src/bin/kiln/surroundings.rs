@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the program takes from its environment: the cache's place, proxies, an extra CA, the processors, itself.
+//! What the program takes from its environment: the cache's place, proxies, extra CAs, the processors, itself.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use kiln::bake::Desk;
 use kiln::exit::Exit;
+use kiln::host::cache::Cache;
+use kiln::host::download::{Downloader, Limits, Settings};
+use kiln::mark;
 use kiln::progress::Progress;
 
-use crate::cli::Format;
+use crate::cli::{Format, Inputs};
 use crate::failure::Failure;
 use crate::show;
 
@@ -14,27 +20,79 @@ use crate::show;
 pub struct Surroundings {
     pub format: Format,
     pub progress: Box<dyn Progress>,
-    pub cache_folder: PathBuf,
-    pub processors: usize,
+    environment: Vec<(OsString, OsString)>,
+    processors: usize,
     /// kiln-firstboot of the same build: it lies beside the running program.
-    pub firstboot: PathBuf,
+    firstboot: PathBuf,
 }
 
+/// Longest wait for a kiln that cleans the cache up.
+pub const CACHE_LIMIT: Duration = Duration::from_secs(60);
+
 impl Surroundings {
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub fn look(format: Format) -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // XDG Base Directory Specification: $XDG_CACHE_HOME, or ~/.cache; a relative path is to be ignored.
-        let xdg = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-        let cache = xdg.or_else(|| variable("HOME").map(|home| home.join(".cache")));
-        let cache = cache.ok_or_else(|| Failure::with(Exit::Config, "neither XDG_CACHE_HOME nor HOME is set; set one"))?;
         let program = std::env::current_exe()?;
         Ok(Self {
             format,
             progress: show::progress(format),
-            cache_folder: cache.join("kiln"),
+            environment: std::env::vars_os().collect(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             firstboot: program.with_file_name("kiln-firstboot"),
         })
+    }
+
+    /// Returns a variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&OsString> {
+        self.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, names: [&str; 2]) -> Option<String> {
+        names.iter().find_map(|name| self.variable(name)).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// Returns kiln's folder below the XDG cache folder.
+    pub fn cache_folder(&self) -> Result<PathBuf, Failure> {
+        // XDG Base Directory Specification: $XDG_CACHE_HOME, or ~/.cache; a relative path is to be ignored.
+        let xdg = self.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = xdg.or_else(|| self.variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        let cache = cache.ok_or_else(|| Failure::with(Exit::Config, "neither XDG_CACHE_HOME nor HOME is set; set one"))?;
+        Ok(cache.join("kiln"))
+    }
+
+    /// Opens cache and network and hands them to `work`.
+    pub fn at_desk<T>(
+        &self,
+        words: &Inputs,
+        work: impl FnOnce(&Desk<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let cache = Cache::open(&self.cache_folder()?, CACHE_LIMIT)?;
+        let jobs = words.jobs.map_or(self.processors, usize::from);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let downloads = match words.offline {
+            true => None,
+            false => Some(Downloader::new(&self.network(jobs), cache.clone())?),
+        };
+        work(&Desk {
+            cache: &cache,
+            downloads: downloads.as_ref(),
+            runtime: runtime.handle(),
+            environment: &self.environment,
+            firstboot: &self.firstboot,
+            kiln: mark::VERSION,
+            jobs,
+            progress: &*self.progress,
+        })
+    }
+
+    fn network(&self, jobs: usize) -> Settings {
+        let files = ["KILN_CA_FILE", "SSL_CERT_FILE"];
+        Settings {
+            ca_files: files.iter().filter_map(|name| self.variable(name)).map(PathBuf::from).collect(),
+            https_proxy: self.text(["HTTPS_PROXY", "https_proxy"]),
+            no_proxy: self.text(["NO_PROXY", "no_proxy"]),
+            // Servers, not processors, are what downloads wait for.
+            jobs: jobs.max(4),
+            limits: Limits::default(),
+        }
     }
 }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why there is no image.
+
+use std::path::PathBuf;
+
+use crate::base::UnknownLayout;
+use crate::exit::Exit;
+use crate::gpt::GrowError;
+use crate::host::cache::CacheError;
+use crate::host::decode::DecodeError;
+use crate::host::disk::{OpenError, WriteError};
+use crate::host::files::FileError;
+use crate::host::unpack::UnpackError;
+use crate::pin::{InputError, PinError};
+use crate::problem::Problems;
+use crate::{ext4, gpt, read};
+
+/// Why a bake ended without an image.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// Manifest, tree or checks.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// Lock and inputs.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// Upstreams that can't be asked.
+    #[error(transparent)]
+    Newest(#[from] InputError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// An input that the lock names has left the cache meanwhile.
+    #[error("{input} has left the cache while it was used; run again")]
+    Gone {
+        /// The input.
+        input: String,
+    },
+    /// An archive.
+    #[error("can't unpack {input}")]
+    Unpack {
+        /// The component.
+        input: String,
+        /// Why not.
+        #[source]
+        source: UnpackError,
+    },
+    /// The compressed base.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The base as a disk.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its partition table.
+    #[error(transparent)]
+    Gpt(#[from] gpt::Error),
+    /// Its layout.
+    #[error(transparent)]
+    Layout(#[from] UnknownLayout),
+    /// The new size.
+    #[error("outputs.size: {0}")]
+    Size(#[from] GrowError),
+    /// A filesystem of the base.
+    #[error("can't read the base's {partition}")]
+    Base {
+        /// The partition's label.
+        partition: &'static str,
+        /// Why not.
+        #[source]
+        source: read::Fault,
+    },
+    /// The base's ROOT is not as the vendor ships it.
+    #[error(
+        "the base's ROOT holds what the vendor does not ship, so kiln does not replace it:\n  {}\nname an image that was never booted",
+        found.join("\n  ")
+    )]
+    Foreign {
+        /// Paths, sorted.
+        found: Vec<String>,
+    },
+    /// The base could not be read.
+    #[error("can't read the base image")]
+    Read(#[source] std::io::Error),
+    /// The new ROOT.
+    #[error("can't lay out ROOT: {0}")]
+    Root(#[from] ext4::Error),
+    /// The system extension.
+    #[error(transparent)]
+    Pack(#[from] super::sysext::PackError),
+    /// The output.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Something else lies where an output would go.
+    #[error("{} is there already and is not what this bake makes; name another folder, or --force to replace it", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl BakeError {
+    /// Returns the exit code that fits.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Problems(_) | Self::Size(_) | Self::Root(_) => Exit::Config,
+            Self::Pin(error) => error.exit(),
+            Self::Newest(error) if error.may_pass() => Exit::TryAgain,
+            Self::Cache(CacheError::Busy { .. }) | Self::Gone { .. } => Exit::TryAgain,
+            _ => Exit::Failed,
+        }
+    }
+}

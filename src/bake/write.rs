@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Does what the plan says: writes the image files and what lies beside them. Chooses nothing.
+//!
+//! A file that holds the same plan's image already, block by block, is left alone; any other file is never written over
+//! without being told to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::description::{self, Description};
+use super::desk::Desk;
+use super::error::BakeError;
+use super::stock::CacheBlobs;
+use super::{Order, Plan, Prepared};
+use crate::blocks::BlockList;
+use crate::digest::{Digest, Hasher};
+use crate::host::disk::{DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw};
+use crate::host::files::{self, Existing, FileError, Pending};
+use crate::lock::Lock;
+use crate::manifest::Format;
+use crate::pin::Move;
+use crate::problem::Problem;
+
+/// What a bake has made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Baked {
+    /// The image files.
+    pub outputs: Vec<Output>,
+    /// What lies beside them.
+    pub description: Description,
+    /// Where.
+    pub description_path: PathBuf,
+    /// How the lock has changed.
+    pub moves: Vec<Move>,
+    /// What is odd but not wrong.
+    pub warnings: Vec<Problem>,
+}
+
+/// One image file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Output {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// What was done.
+    pub state: State,
+    /// Its size in bytes as a reader sees it.
+    pub size: u64,
+    /// The bytes that it takes on the disk, holes not counted.
+    pub disk_bytes: u64,
+    /// SHA-256 of the whole file, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+}
+
+/// What was done about an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It was written.
+    Written,
+    /// It was there, and every block of it was as it should be.
+    UpToDate,
+}
+
+pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> Result<Baked, BakeError> {
+    let Prepared { plan, lock, moves, warnings, ground } = prepared;
+    files::make_folder(order.folder)?;
+    let description_path = order.folder.join(format!("{}.json", plan.name));
+    let before = read_description(&description_path).filter(|before| before.plan == plan.digest);
+    let states = look_all(&plan, before.as_ref(), order, desk)?;
+    let disk = DiskReader::new(
+        plan.disk.clone(),
+        Arc::new(Sources::new(Some(ground.image.clone()), Box::new(CacheBlobs(desk.cache.clone())))),
+    );
+    let blocks = match before {
+        Some(before) if states.iter().all(|state| *state == State::UpToDate) => before.blocks,
+        _ => write_open(&plan, &states, &disk, &ground.blocks, order, desk)?,
+    };
+    let description = describe(&plan, &lock, blocks, desk.kiln);
+    write_description(&description_path, &description)?;
+    let outputs = plan.formats.iter().zip(states).map(|(format, state)| output(&plan, *format, state, order, desk));
+    let outputs = outputs.collect::<Result<_, _>>()?;
+    Ok(Baked { outputs, description, description_path, moves, warnings })
+}
+
+/// Looks at what lies where the outputs go.
+fn look_all(
+    plan: &Plan,
+    before: Option<&Description>,
+    order: &Order<'_>,
+    desk: &Desk<'_>,
+) -> Result<Vec<State>, BakeError> {
+    let look = |format: &Format| {
+        let path = order.folder.join(plan.file_name(*format));
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(State::Written),
+            Err(error) => Err(FileError::at("look at", &path)(error).into()),
+            Ok(_) if before.is_some_and(|before| holds(&path, &before.blocks, desk)) => Ok(State::UpToDate),
+            Ok(_) if order.is_forced => Ok(State::Written),
+            Ok(_) => Err(BakeError::InTheWay { path }),
+        }
+    };
+    plan.formats.iter().map(look).collect()
+}
+
+/// Tells whether the image at `path` has exactly these blocks; one that can't be read has not.
+fn holds(path: &Path, blocks: &BlockList, desk: &Desk<'_>) -> bool {
+    let found = open_image(path).ok().and_then(|image| image_digests(&*image, desk.jobs, desk.progress).ok());
+    found.as_ref() == Some(blocks)
+}
+
+/// Writes the outputs that are open and hashes the disk's blocks meanwhile; names are given when all is well.
+fn write_open(
+    plan: &Plan,
+    states: &[State],
+    disk: &DiskReader,
+    base: &BlockList,
+    order: &Order<'_>,
+    desk: &Desk<'_>,
+) -> Result<BlockList, BakeError> {
+    let (blocks, written) = std::thread::scope(|scope| {
+        let blocks = scope.spawn(|| digests(disk, base, desk.jobs, desk.progress));
+        let written = write_formats(plan, states, disk, order, desk);
+        (blocks.join().expect("hashing does not panic"), written)
+    });
+    let existing = if order.is_forced { Existing::Replace } else { Existing::Keep };
+    let (blocks, written) = (blocks.map_err(BakeError::Read)?, written?);
+    written.into_iter().try_for_each(|pending| pending.commit(existing))?;
+    Ok(blocks)
+}
+
+fn write_formats(
+    plan: &Plan,
+    states: &[State],
+    disk: &DiskReader,
+    order: &Order<'_>,
+    desk: &Desk<'_>,
+) -> Result<Vec<Pending>, BakeError> {
+    let open = plan.formats.iter().zip(states).filter(|(_, state)| **state == State::Written);
+    let write = |(format, _): (&Format, &State)| {
+        let pending = Pending::new(&order.folder.join(plan.file_name(*format)), IMAGE_MODE)?;
+        match format {
+            Format::Raw => write_raw(disk, &pending, desk.progress)?,
+            Format::Qcow2 => write_qcow2(disk, &pending, desk.jobs, desk.progress)?,
+        }
+        Ok(pending)
+    };
+    open.map(write).collect()
+}
+
+/// An image holds no secret, but nobody but its owner has to write it.
+const IMAGE_MODE: u32 = 0o644;
+
+/// A list of 200 GiB of blocks has 30 MiB.
+const DESCRIPTION_MAX_BYTES: u64 = 64 << 20;
+
+/// Returns the description that lies at `path`; one that can't be understood is as good as none.
+fn read_description(path: &Path) -> Option<Description> {
+    serde_json::from_slice(&files::read(path, DESCRIPTION_MAX_BYTES).ok()?).ok()
+}
+
+fn describe(plan: &Plan, lock: &Lock, blocks: BlockList, kiln: &str) -> Description {
+    Description {
+        version: 1,
+        kiln: kiln.to_owned(),
+        plan: plan.digest,
+        image: blocks.digest(),
+        size: plan.disk.size,
+        inputs: description::inputs(lock),
+        blocks,
+    }
+}
+
+fn write_description(path: &Path, description: &Description) -> Result<(), BakeError> {
+    let mut json = serde_json::to_vec(description).expect("a description is always JSON");
+    json.push(b'\n');
+    Ok(files::replace(path, &json, IMAGE_MODE)?)
+}
+
+fn output(
+    plan: &Plan,
+    format: Format,
+    state: State,
+    order: &Order<'_>,
+    desk: &Desk<'_>,
+) -> Result<Output, BakeError> {
+    use std::os::unix::fs::MetadataExt;
+    let path = order.folder.join(plan.file_name(format));
+    let metadata = path.metadata().map_err(FileError::at("look at", &path))?;
+    let sha256 = order.with_sha256.then(|| whole_sha256(&path, desk)).transpose()?;
+    // stat(2): blocks are counted in units of 512 bytes.
+    Ok(Output { path, format, state, size: metadata.len(), disk_bytes: metadata.blocks() * 512, sha256 })
+}
+
+fn whole_sha256(path: &Path, desk: &Desk<'_>) -> Result<Digest, BakeError> {
+    use std::io::Read;
+    let mut file = files::open(path)?;
+    let total = file.metadata().map_err(FileError::at("look at", path))?.len();
+    let id = format!("sha256 {}", path.display());
+    desk.progress.begin(&id, &id, Some(total));
+    let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer).map_err(FileError::at("read", path))?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        desk.progress.advance(&id, count as u64);
+    }
+    let digest = hasher.finish();
+    desk.progress.end(&id, &digest.to_string());
+    Ok(digest)
+}

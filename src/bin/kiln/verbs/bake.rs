@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kiln bake` and `kiln plan`.
+
+use kiln::bake::{self, Baked, Order, Output, State};
+use kiln::exit::Exit;
+use kiln::pin::{Mode, Move};
+
+use crate::cli::{self, Format, Inputs};
+use crate::failure::Failure;
+use crate::show::{bytes, print_json};
+use crate::surroundings::Surroundings;
+
+/// `kiln bake MANIFEST`
+pub fn bake(words: &cli::Bake, here: &Surroundings) -> Result<Exit, Failure> {
+    let started = std::time::Instant::now();
+    let order = Order {
+        manifest: &words.manifest,
+        folder: &words.folder,
+        is_forced: words.force,
+        with_sha256: words.digest,
+    };
+    let baked = here.at_desk(&words.inputs, |desk| Ok(bake::bake(&order, &mode(&words.inputs), desk)?))?;
+    match here.format {
+        Format::Json => print_json(&baked)?,
+        Format::Text => summary(&baked, started.elapsed().as_secs_f64()),
+    }
+    Ok(Exit::Done)
+}
+
+/// `kiln plan MANIFEST`
+pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
+    let order = Order { manifest: &words.manifest, folder: &words.folder, is_forced: false, with_sha256: false };
+    let prepared = here.at_desk(&words.inputs, |desk| Ok(bake::prepare(&order, &mode(&words.inputs), desk)?))?;
+    let actions = prepared.plan.actions();
+    match here.format {
+        Format::Json => print_json(&serde_json::json!({
+            "plan": prepared.plan.digest, "actions": actions, "warnings": prepared.warnings, "moves": prepared.moves,
+        }))?,
+        Format::Text => {
+            println!("plan {}", prepared.plan.digest);
+            actions.iter().for_each(|action| println!("{action}"));
+            prepared.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub fn mode(words: &Inputs) -> Mode {
+    if words.locked { Mode::Locked } else { Mode::Make }
+}
+
+fn summary(baked: &Baked, took_s: f64) {
+    print_moves(&baked.moves);
+    for warning in &baked.warnings {
+        println!("warning: {warning}");
+    }
+    println!("inputs:");
+    for (name, input) in &baked.description.inputs {
+        let version = input.version.as_deref().unwrap_or("");
+        println!("  {name:<24} {version:<12} {:<12} {}", input.trust, input.because);
+    }
+    println!("outputs:");
+    baked.outputs.iter().for_each(print_output);
+    let description = &baked.description;
+    println!("  {}", baked.description_path.display());
+    println!("image  {}  ({} disk, {} blocks in use)", description.image, bytes(description.size), description.blocks.blocks.len());
+    println!("plan   {}", description.plan);
+    println!("outside ROOT and the partition table every byte is the base's; took {took_s:.1} s");
+    if let Some(first) = baked.outputs.first() {
+        println!("next: kiln inspect {0}, or kiln ls {0} /opt/bin", first.path.display());
+    }
+}
+
+fn print_output(output: &Output) {
+    let state = match output.state {
+        State::Written => "written",
+        State::UpToDate => "up to date",
+    };
+    let sizes = format!("{} ({} on disk)", bytes(output.size), bytes(output.disk_bytes));
+    println!("  {}  {sizes}  {state}", output.path.display());
+    if let Some(sha256) = output.sha256 {
+        println!("    sha256 {sha256}");
+    }
+}
+
+/// Says how the lock has moved; nothing if it has not.
+pub fn print_moves(moves: &[Move]) {
+    if !moves.is_empty() {
+        println!("the lock has changed:");
+    }
+    moves.iter().for_each(|each| println!("  {each}"));
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kiln inspect`, `ls`, `cat` and `extract`: what is on an image, without root.
+
+use std::io::Write;
+use std::path::Path;
+
+use kiln::exit::Exit;
+use kiln::gpt;
+use kiln::host::disk::open_image;
+use kiln::host::extract::extract as take_out;
+use kiln::read::{self, Image, Partition, Place};
+
+use crate::cli::{self, Format};
+use crate::failure::Failure;
+use crate::show::print_json;
+
+/// `kiln inspect IMAGE`
+pub fn inspect(words: &cli::Inspect, format: Format) -> Result<Exit, Failure> {
+    let inspection = read::inspect(&open(&words.image)?);
+    match format {
+        Format::Json => print_json(&inspection)?,
+        Format::Text => print(&inspection.render())?,
+    }
+    Ok(Exit::Done)
+}
+
+/// `kiln ls IMAGE [PATH]`
+pub fn ls(words: &cli::Ls, format: Format) -> Result<Exit, Failure> {
+    let rows = read::list(&open(&words.image)?, &Place::parse(&words.path)?)?;
+    match format {
+        Format::Json => print_json(&rows)?,
+        Format::Text => print(&read::render_rows(&rows))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// `kiln cat IMAGE PATH`
+pub fn cat(words: &cli::Cat) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout().lock();
+    open(&words.image)?.cat(&Place::parse(&words.path)?, &mut out)?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// `kiln extract IMAGE PATH DEST`
+pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
+    let extracted = take_out(&open(&words.image)?, &Place::parse(&words.path)?, &words.destination, words.force)?;
+    match format {
+        Format::Json => print_json(&extracted)?,
+        Format::Text => println!("{} files, {} bytes, into {}", extracted.files, extracted.bytes, words.destination.display()),
+    }
+    Ok(Exit::Done)
+}
+
+fn open(path: &Path) -> Result<Image, Failure> {
+    let disk = open_image(path)?;
+    let table = gpt::parse(&*disk, path)?;
+    let partition = |found: &gpt::Partition| Partition {
+        number: found.number,
+        label: found.label.clone(),
+        type_guid: found.kind,
+        start: found.start_bytes(),
+        size: found.size_bytes(),
+    };
+    Ok(Image::new(disk, table.partitions.iter().map(partition).collect()))
+}
+
+/// Prints text; a reader that has read enough (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bakes that must not happen, with the exact words, and everything that exists left as it was.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::shop::Shop;
+use crate::disk::bases::{self, Layout, run};
+
+/// Runs a bake that must fail and returns its exit code and last words, with this shop's folder shortened.
+fn refused(shop: &Shop, words: &[&str]) -> (i32, String) {
+    let mut kiln = shop.kiln(&["bake", "image/node.yaml", "-o", "out"]);
+    let output = kiln.args(words).output().unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("kiln: ")).collect();
+    let said = lines.join("\n").replace(&format!("{}/", shop.folder.path().display()), "");
+    (output.status.code().unwrap(), said)
+}
+
+fn no_output(shop: &Shop) {
+    let names = fs::read_dir(shop.path("out")).map_or(0, |entries| entries.count());
+    assert_eq!(names, 0, "something is left in the output folder");
+}
+
+#[test]
+fn a_file_in_the_way_is_kept_unless_forced() {
+    let shop = Shop::new(Layout::Former);
+    fs::create_dir(shop.path("out")).unwrap();
+    fs::write(shop.path("out/node.raw"), "mine").unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!((code, said.as_str()), (1, "out/node.raw is there already and is not what this bake makes; name another folder, or --force to replace it"));
+    assert_eq!(fs::read(shop.path("out/node.raw")).unwrap(), b"mine");
+    assert!(!shop.path("out/node.qcow2").exists());
+    shop.bake("out", &["--force"]);
+    assert_eq!(shop.path("out/node.raw").metadata().unwrap().len(), Layout::Former.size());
+}
+
+#[test]
+fn a_lock_that_does_not_fit_says_what_to_run() {
+    let shop = Shop::new(Layout::Former);
+    let (code, said) = refused(&shop, &["--locked"]);
+    assert_eq!((code, said.as_str()), (78, "there is no lock, and --locked refuses to make one; run `kiln lock`"));
+    assert!(!shop.path("image/node.lock").exists());
+    shop.bake("out", &[]);
+    shop.edit("  tool:\n    file: files/tool", "  tool:\n    file: files/notes.txt");
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 78);
+    assert!(said.starts_with("the lock does not fit its manifest; run `kiln lock`\ntool: the manifest asks for "), "{said}");
+}
+
+#[test]
+fn a_local_file_that_changed_says_both_digests() {
+    let shop = Shop::new(Layout::Former);
+    shop.bake("out", &[]);
+    let mut tool = fs::read(shop.path("image/files/tool")).unwrap();
+    tool.push(0);
+    fs::write(shop.path("image/files/tool"), tool).unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 1);
+    assert!(said.starts_with("tool: image/files/tool has changed since it was pinned: its sha256 is "), "{said}");
+    assert!(said.ends_with("if that is meant, run `kiln lock --upgrade tool`"), "{said}");
+}
+
+#[test]
+fn a_secret_stops_the_bake() {
+    let shop = Shop::new(Layout::Former);
+    let key = run(Command::new("openssl").args(["genpkey", "-algorithm", "ED25519"]));
+    fs::write(shop.path("image/files/notes.txt"), format!("see below\n{key}")).unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 78);
+    assert!(said.contains("/etc/notes.txt") && said.contains("private key"), "{said}");
+    no_output(&shop);
+}
+
+#[test]
+fn a_program_of_another_architecture_stops_the_bake() {
+    let shop = Shop::new(Layout::Former);
+    let mut tool = fs::read(shop.path("image/files/tool")).unwrap();
+    // e_machine (elf(5)): AArch64.
+    tool[18..20].copy_from_slice(&183_u16.to_le_bytes());
+    fs::write(shop.path("image/files/tool"), tool).unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 78);
+    assert!(said.contains("/opt/bin/tool"), "{said}");
+    no_output(&shop);
+}
+
+#[test]
+fn a_disk_smaller_than_its_base_is_refused() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("formats: [raw, qcow2]", "formats: [raw, qcow2]\n  size: 1GiB");
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.starts_with("outputs.size: "), "{said}");
+}
+
+/// Bakes over a changed copy of a base and returns what was said.
+fn over_a_base(change: impl Fn(&Path)) -> String {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    let copy = shop.path("base.raw");
+    run(Command::new("cp").arg("--sparse=always").arg(bases::flatcar(Layout::Former)).arg(&copy));
+    change(&copy);
+    let text = fs::read_to_string(shop.path("image/node.yaml")).unwrap();
+    let packed = super::shop::published_base(Layout::Former);
+    let text = text.replace(&packed.display().to_string(), "../base.raw");
+    fs::write(shop.path("image/node.yaml"), text).unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 1, "{said}");
+    no_output(&shop);
+    said
+}
+
+#[test]
+fn a_base_that_was_booted_is_refused_with_what_is_in_its_root() {
+    let said = over_a_base(|base| {
+        let told = run(Command::new("sgdisk").args(["-i", "9"]).arg(base));
+        let first = told.lines().find_map(|line| line.strip_prefix("First sector: ")).unwrap();
+        let first: u64 = first.split(' ').next().unwrap().parse().unwrap();
+        let disk = format!("{}?offset={}", base.display(), first * 512);
+        run(Command::new("debugfs").args(["-w", "-R", "mkdir /home"]).arg(&disk));
+        run(Command::new("debugfs").args(["-w", "-R", "mkdir /etc"]).arg(&disk));
+        run(Command::new("debugfs").args(["-w", "-R", "write /etc/hostname etc/machine-id"]).arg(&disk));
+    });
+    assert!(said.starts_with("the base's ROOT holds what the vendor does not ship, so kiln does not replace it:\n"), "{said}");
+    assert!(said.contains("/etc") && said.contains("/home"), "{said}");
+}
+
+#[test]
+fn a_base_with_a_damaged_table_is_refused() {
+    let said = over_a_base(|base| {
+        let disk = fs::OpenOptions::new().write(true).open(base).unwrap();
+        disk.write_all_at(b"X", 512 + 56).unwrap();
+    });
+    assert!(said.contains("CRC"), "{said}");
+}
+
+#[test]
+fn a_disk_of_no_known_layout_is_refused_with_what_was_found() {
+    let said = over_a_base(|base| {
+        run(Command::new("sgdisk").args(["-c", "9:DATA"]).arg(base));
+    });
+    assert!(said.contains("these partitions follow no layout that kiln knows:") && said.contains("DATA"), "{said}");
+}

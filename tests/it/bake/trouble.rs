@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Full disks, read-only folders, kills and crowds: no half-made file gets a final name, and the next bake works.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::shop::{Shop, succeeded};
+use crate::disk::bases::{Layout, run};
+
+/// Returns the names in a folder; none if it is not there.
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_full_disk_leaves_no_output_whatever_its_size() {
+    let shop = Shop::new(Layout::Former);
+    // The cache is warm afterwards, so that only outputs fill the small disk.
+    shop.bake("whole", &[]);
+    let sizes = ["64k", "1m", "4m", "8m", "12m"];
+    let small = shop.path("small");
+    fs::create_dir(&small).unwrap();
+    for size in sizes {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&small));
+        let output = shop.kiln(&["bake", "image/node.yaml", "-o", "small"]).output().unwrap();
+        let (left, said) = (names(&small), String::from_utf8_lossy(&output.stderr).into_owned());
+        run(Command::new("umount").arg(&small));
+        assert!(!output.status.success(), "{size}: {said}");
+        assert!(said.contains("No space left on device"), "{size}: {said}");
+        assert!(left.is_empty(), "{size}: {left:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_is_named() {
+    let shop = Shop::new(Layout::Former);
+    let closed = shop.path("closed");
+    fs::create_dir(&closed).unwrap();
+    run(Command::new("mount").args(["-t", "tmpfs", "-o", "ro,size=1m", "tmpfs"]).arg(&closed));
+    let output = shop.kiln(&["bake", "image/node.yaml", "-o", "closed"]).output().unwrap();
+    run(Command::new("umount").arg(&closed));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("kiln: can't create closed/node.raw: Read-only file system"), "{said}");
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_nothing_that_hurts() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    for round in 0..12 {
+        let mut bake = shop.kiln(&["bake", "image/node.yaml", "-o", "out"]);
+        let mut bake = bake.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Spread over the whole of a cold bake, more densely at its start.
+        std::thread::sleep(Duration::from_millis(10 * round * round));
+        bake.kill().unwrap();
+        let ended = bake.wait().unwrap();
+        for name in names(&shop.path("out")).iter().filter(|name| !name.starts_with('.')) {
+            assert!(ended.success() || ["node.raw", "node.qcow2", "node.json"].contains(&name.as_str()), "{name}");
+        }
+    }
+    shop.bake("out", &["--force"]);
+    assert_eq!(names(&shop.path("out")), ["node.json", "node.qcow2", "node.raw"]);
+    let verified = shop.kiln(&["cache", "verify"]).output().unwrap();
+    assert!(succeeded(&verified).contains(" 0 damaged"));
+    let other = Shop::new(Layout::Former);
+    other.bake("out", &[]);
+    run(Command::new("cmp").arg(shop.path("out/node.raw")).arg(other.path("out/node.raw")));
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    let mut bake = shop.kiln(&["bake", "image/node.yaml", "-o", "out"]);
+    let bake = bake.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    run(Command::new("kill").args(["-INT", &bake.id().to_string()]));
+    let output = bake.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // It may have been faster than the interrupt.
+    if !output.status.success() {
+        assert_eq!((output.status.code(), output.status.signal()), (Some(130), None), "{said}");
+        assert!(said.ends_with("kiln: interrupted; nothing half made is left\n"), "{said}");
+        assert!(names(&shop.path("out")).is_empty());
+    }
+}
+
+#[test]
+fn two_kilns_at_once_both_succeed() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    let start = |out: &str| shop.kiln(&["bake", "image/node.yaml", "-o", out]).stderr(Stdio::null()).spawn().unwrap();
+    let (mut one, mut two) = (start("one"), start("two"));
+    assert!(one.wait().unwrap().success() && two.wait().unwrap().success());
+    run(Command::new("cmp").arg(shop.path("one/node.qcow2")).arg(shop.path("two/node.qcow2")));
+}
+
+#[test]
+fn odd_paths_are_paths_like_others() {
+    let shop = Shop::new(Layout::Former);
+    let odd = "-b ä 雪";
+    fs::create_dir(shop.path(odd)).unwrap();
+    fs::rename(shop.path("image"), shop.path(odd).join("-i m")).unwrap();
+    let manifest = format!("./{odd}/-i m/node.yaml");
+    let output = shop.kiln(&["bake", &manifest, "-o"]).arg(shop.path(odd)).output().unwrap();
+    succeeded(&output);
+    assert!(shop.path(odd).join("node.raw").as_os_str().as_bytes().ends_with(b"node.raw"));
+    assert_eq!(shop.path(odd).join("node.raw").metadata().unwrap().len(), Layout::Former.size());
+    let output = shop.kiln(&["bake", "--", &format!("{odd}/-i m/node.yaml")]).arg("-o").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "words after -- are no options");
+}
