@@ -5,4 +5,5 @@
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What kiln-firstboot prints for `--version`, and therefore holds as a string.
-pub const FIRSTBOOT: &str = concat!("kiln-firstboot ", env!("CARGO_PKG_VERSION"), " (belongs to the kiln of the same version)");
+pub const FIRSTBOOT: &str =
+    concat!("kiln-firstboot ", env!("CARGO_PKG_VERSION"), " (belongs to the kiln of the same version)");

@@ -17,7 +17,6 @@ mod directives;
 mod elf;
 pub mod facts;
 mod mode;
-pub mod room;
 mod secret;
 mod unit;
 

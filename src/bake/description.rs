@@ -45,7 +45,11 @@ pub struct Input {
 impl Input {
     /// Returns what a lock says of one input.
     pub fn of(locked: &Locked) -> Self {
-        Self { version: locked.version.clone(), trust: locked.trust.level(), because: evidence(&locked.trust) }
+        Self {
+            version: locked.version.clone(),
+            trust: locked.trust.level(),
+            because: evidence(&locked.trust),
+        }
     }
 }
 
@@ -57,10 +61,13 @@ pub fn inputs(lock: &Lock) -> BTreeMap<String, Input> {
 fn evidence(trust: &Trust) -> String {
     match trust {
         Trust::Signed { key, by_manifest: false, .. } => format!("signed by {key}, the vendor's key"),
-        Trust::Signed { key, by_manifest: true, .. } => format!("signed by {key}, a key that the manifest names"),
+        Trust::Signed { key, by_manifest: true, .. } => {
+            format!("signed by {key}, a key that the manifest names")
+        }
         Trust::Attested { by } => format!("attested by {by}"),
         Trust::Built { from } => {
-            let facts: Vec<String> = ["go", "cc", "libc"].iter().filter_map(|fact| from.get(*fact).cloned()).collect();
+            let facts: Vec<String> =
+                ["go", "cc", "libc"].iter().filter_map(|fact| from.get(*fact).cloned()).collect();
             let how = if facts.is_empty() { String::new() } else { format!(" with {}", facts.join(", ")) };
             format!("built here from pinned source{how}")
         }

@@ -9,8 +9,8 @@ use super::wanted::Wanted;
 use crate::host::cache::Cache;
 use crate::host::clock;
 use crate::host::download::Downloader;
-use crate::pin::{self, Mode};
 use crate::lock::BASE;
+use crate::pin::{self, Mode};
 use crate::progress::Progress;
 
 /// The surroundings of a bake; the program makes it from words and environment.
@@ -42,8 +42,18 @@ impl std::fmt::Debug for Desk<'_> {
 
 impl<'a> Desk<'a> {
     /// Pins with this desk; `run` gets the world for it.
-    pub(super) fn with_world<T>(&self, wanted: &Wanted, mode: &Mode, run: impl FnOnce(&pin::World<'_>) -> T) -> T {
-        let makers = DeskMakers { desk: self, folder: &wanted.folder, arch: wanted.manifest.arch, is_afresh: is_afresh(mode) };
+    pub(super) fn with_world<T>(
+        &self,
+        wanted: &Wanted,
+        mode: &Mode,
+        run: impl FnOnce(&pin::World<'_>) -> T,
+    ) -> T {
+        let makers = DeskMakers {
+            desk: self,
+            folder: &wanted.folder,
+            arch: wanted.manifest.arch,
+            is_afresh: is_afresh(mode),
+        };
         run(&pin::World {
             cache: self.cache,
             downloads: self.downloads,

@@ -14,7 +14,6 @@ use super::error::BakeError;
 use super::plan::Plan;
 use crate::digest::Digest;
 use crate::host::files::{self, FileError};
-use crate::tree::{Content, Kind, Tree};
 
 /// What a blob's bytes tell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ pub(super) struct Looked {
 pub(super) fn look(plan: &Plan, desk: &Desk<'_>) -> Result<Looked, BakeError> {
     let mut looked = Looked::default();
     let trees = plan.trees();
-    for digest in trees.iter().flat_map(|tree| blobs(tree)) {
+    for digest in check::blobs(&trees) {
         looked.blobs.insert(digest, of_blob(&digest, desk)?.checked);
     }
     for digest in check::unit_blobs(&trees) {
@@ -51,13 +50,6 @@ pub(super) fn look(plan: &Plan, desk: &Desk<'_>) -> Result<Looked, BakeError> {
 
 /// More than a unit may have.
 const UNIT_MAX_BYTES: u64 = 16 << 20;
-
-fn blobs(tree: &Tree) -> impl Iterator<Item = Digest> {
-    tree.paths().filter_map(|(_, id)| match &tree.node(id).kind {
-        Kind::File(Content::Blob { digest, .. }) => Some(*digest),
-        _ => None,
-    })
-}
 
 fn gone(digest: &Digest) -> BakeError {
     BakeError::Gone { input: format!("blob {digest}") }

@@ -17,8 +17,8 @@ use crate::decode::{Format, Limits};
 use crate::digest::Digest;
 use crate::gpt;
 use crate::host::cache::Blob;
-use crate::host::disk::{Image, image_digests, open_image};
 use crate::host::decode;
+use crate::host::disk::{Image, image_digests, open_image};
 use crate::lock::{BASE, Lock};
 use crate::read::{self, Fault, FileSystem, Slice};
 use crate::tree::TreePath;
@@ -100,7 +100,8 @@ fn decoded(blob: &Blob, desk: &Desk<'_>) -> Result<Arc<dyn Image>, BakeError> {
 
 fn find_out(base: &Base, image: &Arc<dyn Image>, desk: &Desk<'_>) -> Result<Found, BakeError> {
     let root = filesystem(base, image, ROOT_LABEL)?;
-    let found = read::root_foreign(&*root).map_err(|source| BakeError::Base { partition: ROOT_LABEL, source })?;
+    let found =
+        read::root_foreign(&*root).map_err(|source| BakeError::Base { partition: ROOT_LABEL, source })?;
     if !found.is_empty() {
         return Err(BakeError::Foreign { found });
     }

@@ -73,7 +73,9 @@ impl DeskMakers<'_> {
             return Ok(one("disk.raw", blob.size, disk, from));
         }
         if is_offline {
-            return Err("its base is not in the cache, and --offline runs no recipe; run `kiln fetch` first".into());
+            return Err(
+                "its base is not in the cache, and --offline runs no recipe; run `kiln fetch` first".into()
+            );
         }
         let scratch = Scratch::new(&cache.root().join("scratch"))?;
         let order = recipe::Order {
@@ -93,10 +95,14 @@ impl DeskMakers<'_> {
     fn itself(&self) -> Result<Made, MakeError> {
         let (path, kiln) = (self.desk.firstboot, self.desk.kiln);
         let bytes = files::read(path, FIRSTBOOT_MAX_BYTES);
-        let bytes = bytes.map_err(|error| format!("{error}: {}; build both programs together", error.source))?;
+        let bytes =
+            bytes.map_err(|error| format!("{error}: {}; build both programs together", error.source))?;
         if memchr::memmem::find(&bytes, mark::FIRSTBOOT.as_bytes()).is_none() {
             let path = path.display();
-            return Err(format!("{path} is not the kiln-firstboot of kiln {kiln}; build both programs together").into());
+            return Err(format!(
+                "{path} is not the kiln-firstboot of kiln {kiln}; build both programs together"
+            )
+            .into());
         }
         let blob = self.desk.cache.put_bytes(&bytes)?;
         Ok(one("kiln-firstboot", blob.size, blob.digest, BTreeMap::from([("kiln".into(), kiln.into())])))

@@ -166,7 +166,11 @@ impl Plan {
     /// Returns every action in its order.
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = vec![Action::Keep { layout: self.layout.into(), end: self.root.start }];
-        actions.push(Action::Root { start: self.root.start, size: self.root.end - self.root.start, uuid: self.root_uuid });
+        actions.push(Action::Root {
+            start: self.root.start,
+            size: self.root.end - self.root.start,
+            uuid: self.root_uuid,
+        });
         for (path, id) in self.tree.paths() {
             let node = self.tree.node(id);
             let Some(origin) = self.origins.get(path) else { continue };
@@ -179,7 +183,11 @@ impl Plan {
             actions.push(Action::Put { path, mode, size, target, origin });
         }
         actions.push(Action::Table { size: self.disk.size });
-        actions.extend(self.formats.iter().map(|format| Action::Write { file: self.file_name(*format), size: self.disk.size }));
+        actions.extend(
+            self.formats
+                .iter()
+                .map(|format| Action::Write { file: self.file_name(*format), size: self.disk.size }),
+        );
         actions
     }
 
@@ -239,15 +247,21 @@ pub enum Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Keep { layout, end } => write!(f, "keep the first {end} bytes of the base ({layout}) as they are"),
-            Self::Root { start, size, uuid } => write!(f, "make ROOT anew: {size} bytes at {start}, ext4, UUID {uuid}"),
+            Self::Keep { layout, end } => {
+                write!(f, "keep the first {end} bytes of the base ({layout}) as they are")
+            }
+            Self::Root { start, size, uuid } => {
+                write!(f, "make ROOT anew: {size} bytes at {start}, ext4, UUID {uuid}")
+            }
             Self::Put { path, mode, size, target, origin } => {
                 write!(f, "put {path}")?;
                 target.iter().try_for_each(|target| write!(f, " -> {target}"))?;
                 size.iter().try_for_each(|size| write!(f, ", {size} bytes, mode {mode}"))?;
                 write!(f, ", from {origin}")
             }
-            Self::Table { size } => write!(f, "fit the partition table to {size} bytes; the disk's GUID stays"),
+            Self::Table { size } => {
+                write!(f, "fit the partition table to {size} bytes; the disk's GUID stays")
+            }
             Self::Write { file, size } => write!(f, "write {file}, a disk of {size} bytes"),
         }
     }

@@ -66,7 +66,7 @@ fn unpacked(name: &str, locked: &Locked, desk: &Desk<'_>) -> Result<Vec<Member>,
         let files = unpack::unpack(desk.cache, &blob, file);
         for (path, member) in files.map_err(|source| BakeError::Unpack { input: name.into(), source })? {
             let content = content(member.sha256, member.size, desk)?;
-            members.push(Member { path, mode: member.mode as u16, content });
+            members.push(Member { path, mode: member.mode, content });
         }
     }
     Ok(members)

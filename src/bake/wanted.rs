@@ -53,7 +53,8 @@ pub(super) fn read(path: &Path) -> Result<Wanted, BakeError> {
 fn read_lock(path: &Path) -> Result<Option<Lock>, BakeError> {
     match files::read(path, lock::LOCK_MAX_BYTES) {
         Ok(bytes) => {
-            let text = String::from_utf8(bytes).map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
+            let text =
+                String::from_utf8(bytes).map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
             Ok(Some(lock::parse(&text, path).map_err(|problem| Problems(vec![*problem]))?))
         }
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),

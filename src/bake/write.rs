@@ -82,7 +82,8 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
     };
     let description = describe(&plan, &lock, blocks, desk.kiln);
     write_description(&description_path, &description)?;
-    let outputs = plan.formats.iter().zip(states).map(|(format, state)| output(&plan, *format, state, order, desk));
+    let outputs =
+        plan.formats.iter().zip(states).map(|(format, state)| output(&plan, *format, state, order, desk));
     let outputs = outputs.collect::<Result<_, _>>()?;
     Ok(Baked { outputs, description, description_path, moves, warnings })
 }

@@ -6,8 +6,8 @@ use std::error::Error;
 use kiln::bake::BakeError;
 use kiln::exit::Exit;
 use kiln::host::cache::CacheError;
-use kiln::host::download::DownloadError;
 use kiln::host::disk::OpenError;
+use kiln::host::download::DownloadError;
 use kiln::host::extract::ExtractError;
 use kiln::host::files::FileError;
 use kiln::problem::Problems;
@@ -34,7 +34,10 @@ impl Failure {
             Format::Text => self.print_text(),
             Format::Json => {
                 let problems = self.error.downcast_ref::<Problems>();
-                eprintln!("{}", serde_json::json!({"event": "failed", "error": self.chain(), "problems": problems}));
+                eprintln!(
+                    "{}",
+                    serde_json::json!({"event": "failed", "error": self.chain(), "problems": problems})
+                );
             }
         }
     }

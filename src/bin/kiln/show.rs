@@ -120,7 +120,10 @@ impl Lines {
 
 impl Progress for Lines {
     fn begin(&self, id: &str, what: &str, total: Option<u64>) {
-        self.print(&format!("{what} ..."), &serde_json::json!({"event": "begin", "id": id, "what": what, "total": total}));
+        self.print(
+            &format!("{what} ..."),
+            &serde_json::json!({"event": "begin", "id": id, "what": what, "total": total}),
+        );
         let work = Work { what: what.to_owned(), total, done: 0, said: Instant::now() };
         self.work().insert(id.to_owned(), work);
     }
@@ -133,9 +136,13 @@ impl Progress for Lines {
             return;
         }
         work.said = Instant::now();
-        let share = work.total.filter(|total| *total > 0).map(|total| format!("{} %", work.done * 100 / total));
+        let share =
+            work.total.filter(|total| *total > 0).map(|total| format!("{} %", work.done * 100 / total));
         let share = share.unwrap_or_else(|| work.done.to_string());
-        self.print(&format!("{}: {share}", work.what), &serde_json::json!({"event": "advance", "id": id, "done": work.done, "total": work.total}));
+        self.print(
+            &format!("{}: {share}", work.what),
+            &serde_json::json!({"event": "advance", "id": id, "done": work.done, "total": work.total}),
+        );
     }
 
     fn end(&self, id: &str, note: &str) {

@@ -43,7 +43,11 @@ impl Surroundings {
 
     /// Returns a variable that is set and not empty.
     fn variable(&self, name: &str) -> Option<&OsString> {
-        self.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+        self.environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_empty())
     }
 
     fn text(&self, names: [&str; 2]) -> Option<String> {
@@ -55,7 +59,8 @@ impl Surroundings {
         // XDG Base Directory Specification: $XDG_CACHE_HOME, or ~/.cache; a relative path is to be ignored.
         let xdg = self.variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = xdg.or_else(|| self.variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        let cache = cache.ok_or_else(|| Failure::with(Exit::Config, "neither XDG_CACHE_HOME nor HOME is set; set one"))?;
+        let cache = cache
+            .ok_or_else(|| Failure::with(Exit::Config, "neither XDG_CACHE_HOME nor HOME is set; set one"))?;
         Ok(cache.join("kiln"))
     }
 

@@ -75,7 +75,8 @@ fn mounted(raw: &Path, start: u64, size: u64) {
         for absent in ["etc/machine-id", "etc/ssh", "etc/passwd", "etc/shadow"] {
             assert!(!path(absent).exists(), "{absent}");
         }
-        let image: serde_json::Value = serde_json::from_slice(&fs::read(path("opt/kiln/image.json")).unwrap()).unwrap();
+        let image: serde_json::Value =
+            serde_json::from_slice(&fs::read(path("opt/kiln/image.json")).unwrap()).unwrap();
         assert_eq!(image["name"], "node");
         assert!(image["lock"]["inputs"]["base"].is_object());
         let sbom = fs::read(path("opt/kiln/sbom.cdx.json")).unwrap();
@@ -105,7 +106,8 @@ fn what_was_baked_can_be_read_back() {
         assert_eq!(kiln(&["cat", image, "/etc/notes.txt"]), "no secret here\n");
         assert!(kiln(&["ls", image, "/opt/bin"]).contains("tool"));
         assert!(kiln(&["inspect", image]).contains("4459.2.4"));
-        let inspected: serde_json::Value = serde_json::from_str(&kiln(&["inspect", "--format", "json", image])).unwrap();
+        let inspected: serde_json::Value =
+            serde_json::from_str(&kiln(&["inspect", "--format", "json", image])).unwrap();
         assert_eq!(inspected["partitions"].as_array().unwrap().len(), 7);
         let dest = format!("{}.d", image);
         kiln(&["extract", image, "/opt", &dest]);

@@ -31,7 +31,13 @@ fn a_file_in_the_way_is_kept_unless_forced() {
     fs::create_dir(shop.path("out")).unwrap();
     fs::write(shop.path("out/node.raw"), "mine").unwrap();
     let (code, said) = refused(&shop, &[]);
-    assert_eq!((code, said.as_str()), (1, "out/node.raw is there already and is not what this bake makes; name another folder, or --force to replace it"));
+    assert_eq!(
+        (code, said.as_str()),
+        (
+            1,
+            "out/node.raw is there already and is not what this bake makes; name another folder, or --force to replace it"
+        )
+    );
     assert_eq!(fs::read(shop.path("out/node.raw")).unwrap(), b"mine");
     assert!(!shop.path("out/node.qcow2").exists());
     shop.bake("out", &["--force"]);
@@ -42,13 +48,19 @@ fn a_file_in_the_way_is_kept_unless_forced() {
 fn a_lock_that_does_not_fit_says_what_to_run() {
     let shop = Shop::new(Layout::Former);
     let (code, said) = refused(&shop, &["--locked"]);
-    assert_eq!((code, said.as_str()), (78, "there is no lock, and --locked refuses to make one; run `kiln lock`"));
+    assert_eq!(
+        (code, said.as_str()),
+        (78, "there is no lock, and --locked refuses to make one; run `kiln lock`")
+    );
     assert!(!shop.path("image/node.lock").exists());
     shop.bake("out", &[]);
     shop.edit("  tool:\n    file: files/tool", "  tool:\n    file: files/notes.txt");
     let (code, said) = refused(&shop, &[]);
     assert_eq!(code, 78);
-    assert!(said.starts_with("the lock does not fit its manifest; run `kiln lock`\ntool: the manifest asks for "), "{said}");
+    assert!(
+        said.starts_with("the lock does not fit its manifest; run `kiln lock`\ntool: the manifest asks for "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -60,7 +72,10 @@ fn a_local_file_that_changed_says_both_digests() {
     fs::write(shop.path("image/files/tool"), tool).unwrap();
     let (code, said) = refused(&shop, &[]);
     assert_eq!(code, 1);
-    assert!(said.starts_with("tool: image/files/tool has changed since it was pinned: its sha256 is "), "{said}");
+    assert!(
+        said.starts_with("tool: image/files/tool has changed since it was pinned: its sha256 is "),
+        "{said}"
+    );
     assert!(said.ends_with("if that is meant, run `kiln lock --upgrade tool`"), "{said}");
 }
 
@@ -124,7 +139,12 @@ fn a_base_that_was_booted_is_refused_with_what_is_in_its_root() {
         run(Command::new("debugfs").args(["-w", "-R", "mkdir /etc"]).arg(&disk));
         run(Command::new("debugfs").args(["-w", "-R", "write /etc/hostname etc/machine-id"]).arg(&disk));
     });
-    assert!(said.starts_with("the base's ROOT holds what the vendor does not ship, so kiln does not replace it:\n"), "{said}");
+    assert!(
+        said.starts_with(
+            "the base's ROOT holds what the vendor does not ship, so kiln does not replace it:\n"
+        ),
+        "{said}"
+    );
     assert!(said.contains("/etc") && said.contains("/home"), "{said}");
 }
 
@@ -142,5 +162,8 @@ fn a_disk_of_no_known_layout_is_refused_with_what_was_found() {
     let said = over_a_base(|base| {
         run(Command::new("sgdisk").args(["-c", "9:DATA"]).arg(base));
     });
-    assert!(said.contains("these partitions follow no layout that kiln knows:") && said.contains("DATA"), "{said}");
+    assert!(
+        said.contains("these partitions follow no layout that kiln knows:") && said.contains("DATA"),
+        "{said}"
+    );
 }

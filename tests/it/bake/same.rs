@@ -51,7 +51,17 @@ fn an_ordinary_user_without_network_bakes_offline() {
     fs::copy(super::shop::FIRSTBOOT, bin.join("kiln-firstboot")).unwrap();
     let script = "ip link 2>/dev/null | grep -q 'state UP' && exit 9; exec \"$0\" bake image/node.yaml -o out --offline --locked";
     let mut bake = Command::new("unshare");
-    bake.args(["--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "sh", "-c", script]);
+    bake.args([
+        "--net",
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--bounding-set=-all",
+        "sh",
+        "-c",
+        script,
+    ]);
     bake.arg(bin.join("kiln")).current_dir(shop.folder.path()).env("XDG_CACHE_HOME", &shop.cache);
     succeeded(&bake.output().unwrap());
 
@@ -83,7 +93,13 @@ fn a_second_bake_finds_everything_up_to_date() {
 fn a_plan_prints_every_action_and_writes_no_image() {
     let shop = Shop::new(Layout::Former);
     let said = succeeded(&shop.kiln(&["plan", "image/node.yaml"]).output().unwrap());
-    for line in ["put /opt/bin/tool", "put /opt/link -> /opt/bin/tool", "write node.raw", "make ROOT anew", "keep the first"] {
+    for line in [
+        "put /opt/bin/tool",
+        "put /opt/link -> /opt/bin/tool",
+        "write node.raw",
+        "make ROOT anew",
+        "keep the first",
+    ] {
         assert!(said.contains(line), "{line} is not in:\n{said}");
     }
     assert!(!shop.path("node.raw").exists() && !shop.path("out").exists());

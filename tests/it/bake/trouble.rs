@@ -14,7 +14,8 @@ use crate::disk::bases::{Layout, run};
 /// Returns the names in a folder; none if it is not there.
 fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -61,7 +62,10 @@ fn a_kill_at_any_moment_leaves_nothing_that_hurts() {
         bake.kill().unwrap();
         let ended = bake.wait().unwrap();
         for name in names(&shop.path("out")).iter().filter(|name| !name.starts_with('.')) {
-            assert!(ended.success() || ["node.raw", "node.qcow2", "node.json"].contains(&name.as_str()), "{name}");
+            assert!(
+                ended.success() || ["node.raw", "node.qcow2", "node.json"].contains(&name.as_str()),
+                "{name}"
+            );
         }
     }
     shop.bake("out", &["--force"]);
@@ -93,7 +97,8 @@ fn an_interrupt_leaves_nothing_behind() {
 #[test]
 fn two_kilns_at_once_both_succeed() {
     let shop = Shop::with_cold_cache(Layout::Former);
-    let start = |out: &str| shop.kiln(&["bake", "image/node.yaml", "-o", out]).stderr(Stdio::null()).spawn().unwrap();
+    let start =
+        |out: &str| shop.kiln(&["bake", "image/node.yaml", "-o", out]).stderr(Stdio::null()).spawn().unwrap();
     let (mut one, mut two) = (start("one"), start("two"));
     assert!(one.wait().unwrap().success() && two.wait().unwrap().success());
     run(Command::new("cmp").arg(shop.path("one/node.qcow2")).arg(shop.path("two/node.qcow2")));

@@ -29,8 +29,10 @@ pub fn bake(words: &cli::Bake, here: &Surroundings) -> Result<Exit, Failure> {
 
 /// `kiln plan MANIFEST`
 pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
-    let order = Order { manifest: &words.manifest, folder: &words.folder, is_forced: false, with_sha256: false };
-    let prepared = here.at_desk(&words.inputs, |desk| Ok(bake::prepare(&order, &mode(&words.inputs), desk)?))?;
+    let order =
+        Order { manifest: &words.manifest, folder: &words.folder, is_forced: false, with_sha256: false };
+    let prepared =
+        here.at_desk(&words.inputs, |desk| Ok(bake::prepare(&order, &mode(&words.inputs), desk)?))?;
     let actions = prepared.plan.actions();
     match here.format {
         Format::Json => print_json(&serde_json::json!({
@@ -63,7 +65,12 @@ fn summary(baked: &Baked, took_s: f64) {
     baked.outputs.iter().for_each(print_output);
     let description = &baked.description;
     println!("  {}", baked.description_path.display());
-    println!("image  {}  ({} disk, {} blocks in use)", description.image, bytes(description.size), description.blocks.blocks.len());
+    println!(
+        "image  {}  ({} disk, {} blocks in use)",
+        description.image,
+        bytes(description.size),
+        description.blocks.blocks.len()
+    );
     println!("plan   {}", description.plan);
     println!("outside ROOT and the partition table every byte is the base's; took {took_s:.1} s");
     if let Some(first) = baked.outputs.first() {

@@ -55,10 +55,16 @@ pub fn fetch(words: &cli::Fetch, here: &Surroundings) -> Result<Exit, Failure> {
     let files = stocked.lock.inputs.values().flat_map(|locked| locked.files.values());
     let (count, size) = files.fold((0, 0), |(count, size), file| (count + 1, size + file.size));
     match here.format {
-        Format::Json => print_json(&serde_json::json!({ "files": count, "bytes": size, "moves": stocked.moves }))?,
+        Format::Json => {
+            print_json(&serde_json::json!({ "files": count, "bytes": size, "moves": stocked.moves }))?
+        }
         Format::Text => {
             print_moves(&stocked.moves);
-            println!("{count} files of {} inputs are in the cache ({})", stocked.lock.inputs.len(), crate::show::bytes(size));
+            println!(
+                "{count} files of {} inputs are in the cache ({})",
+                stocked.lock.inputs.len(),
+                crate::show::bytes(size)
+            );
         }
     }
     Ok(Exit::Done)

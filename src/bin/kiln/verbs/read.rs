@@ -44,10 +44,16 @@ pub fn cat(words: &cli::Cat) -> Result<Exit, Failure> {
 
 /// `kiln extract IMAGE PATH DEST`
 pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
-    let extracted = take_out(&open(&words.image)?, &Place::parse(&words.path)?, &words.destination, words.force)?;
+    let extracted =
+        take_out(&open(&words.image)?, &Place::parse(&words.path)?, &words.destination, words.force)?;
     match format {
         Format::Json => print_json(&extracted)?,
-        Format::Text => println!("{} files, {} bytes, into {}", extracted.files, extracted.bytes, words.destination.display()),
+        Format::Text => println!(
+            "{} files, {} bytes, into {}",
+            extracted.files,
+            extracted.bytes,
+            words.destination.display()
+        ),
     }
     Ok(Exit::Done)
 }

@@ -39,5 +39,8 @@ fn pages(command: &clap::Command, folder: &Path) -> Result<(), Failure> {
     let mut text = Vec::new();
     page.render(&mut text)?;
     files::replace(&folder.join(page.get_filename()), &text, 0o644)?;
-    command.get_subcommands().filter(|verb| verb.get_name() != "help").try_for_each(|verb| pages(verb, folder))
+    command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help")
+        .try_for_each(|verb| pages(verb, folder))
 }
