@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use kiln::digest::Digest;
@@ -30,14 +29,24 @@ struct Vendor {
     subkey: String,
 }
 
-fn vendor() -> &'static Vendor {
-    static VENDOR: OnceLock<Vendor> = OnceLock::new();
-    VENDOR.get_or_init(|| {
+fn vendor() -> Arc<Vendor> {
+    // Weak, so that the last test that needs it ends its agent and removes its folder.
+    static VENDOR: Mutex<Weak<Vendor>> = Mutex::new(Weak::new());
+    let mut known = VENDOR.lock().unwrap_or_else(PoisonError::into_inner);
+    known.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(Vendor::new());
+        *known = Arc::downgrade(&made);
+        made
+    })
+}
+
+impl Vendor {
+    fn new() -> Self {
         let gpg = Gpg::new();
         let primary = gpg.primary("Mirror <m@kiln.test>", "cert");
         let subkey = gpg.subkey(&primary, START_S + DAY_S, 100);
-        Vendor { gpg, primary, subkey }
-    })
+        Self { gpg, primary, subkey }
+    }
 }
 
 /// Builds what a test says.
@@ -63,6 +72,8 @@ struct Kiln {
     maker: Maker,
     runtime: tokio::runtime::Runtime,
     manifest: Manifest,
+    /// Held, so that all of a test has one vendor.
+    _vendor: Arc<Vendor>,
 }
 
 const BOARD: &str = "flatcar/amd64-usr";
@@ -88,7 +99,7 @@ fn kiln() -> Kiln {
     cache.put_bytes(b"etcd").unwrap();
     let maker = Maker(Mutex::new(Ok(made(b"etcd", "gcc 14.2.0-19"))));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    Kiln { server, cache, folder, maker, runtime, manifest }
+    Kiln { server, cache, folder, maker, runtime, manifest, _vendor: vendor }
 }
 
 fn release(server: &Server, project: &str, mirror: &str, version: &str) -> Source {

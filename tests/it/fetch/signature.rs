@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::io::Read;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pgp::composed::{Deserializable, SignedPublicKey};
 use pgp::packet::SubpacketData;
@@ -17,7 +17,7 @@ const MADE_S: u64 = START_S + 10 * DAY_S;
 const SIGNED_S: u64 = START_S + 20 * DAY_S;
 const NOW_S: u64 = START_S + 1000 * DAY_S;
 
-/// A vendor as Flatcar: the primary key only certifies, a subkey signs. Made once, for RSA keys take their time.
+/// A vendor as Flatcar: the primary key only certifies, a subkey signs. Shared, for RSA keys take their time.
 struct Vendor {
     gpg: Gpg,
     primary: String,
@@ -25,18 +25,25 @@ struct Vendor {
     export: Vec<u8>,
 }
 
-fn vendor() -> &'static Vendor {
-    static VENDOR: OnceLock<Vendor> = OnceLock::new();
-    VENDOR.get_or_init(|| {
-        let gpg = Gpg::new();
-        let primary = gpg.primary("Vendor <v@kiln.test>", "cert");
-        let subkey = gpg.subkey(&primary, MADE_S, 100);
-        let export = gpg.export(&primary);
-        Vendor { gpg, primary, subkey, export }
+fn vendor() -> Arc<Vendor> {
+    // Weak, so that the last test that needs it ends its agent and removes its folder.
+    static VENDOR: Mutex<Weak<Vendor>> = Mutex::new(Weak::new());
+    let mut known = VENDOR.lock().unwrap_or_else(PoisonError::into_inner);
+    known.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(Vendor::new());
+        *known = Arc::downgrade(&made);
+        made
     })
 }
 
 impl Vendor {
+    fn new() -> Self {
+        let gpg = Gpg::new();
+        let primary = gpg.primary("Vendor <v@kiln.test>", "cert");
+        let subkey = gpg.subkey(&primary, MADE_S, 100);
+        let export = gpg.export(&primary);
+        Self { gpg, primary, subkey, export }
+    }
     fn accepted(&self) -> Vec<Accepted> {
         vec![Accepted { fingerprint: self.primary.clone(), by_manifest: true }]
     }
