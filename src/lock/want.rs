@@ -24,16 +24,20 @@ pub struct Input<'a> {
     pub arch: Arch,
     /// The platform of the base; none: it is a component.
     pub flavour: Option<&'a str>,
+    /// The version that the manifest says it has; a release says more in its source.
+    pub version: Option<&'a str>,
 }
 
 /// Returns all inputs of a manifest, the base first.
 pub fn inputs(manifest: &Manifest) -> Vec<Input<'_>> {
     let (base, arch) = (&manifest.base, manifest.arch);
     let flavour = Some(base.flavour.as_str());
-    let base = Input { name: BASE, source: &base.source, require: base.require, arch, flavour };
+    let base =
+        Input { name: BASE, source: &base.source, require: base.require, arch, flavour, version: None };
     let components = manifest.components.iter().map(|component| {
         let (name, source) = (component.name.as_str(), &component.source);
-        Input { name, source, require: component.require, arch, flavour: None }
+        let version = component.version.as_deref();
+        Input { name, source, require: component.require, arch, flavour: None, version }
     });
     std::iter::once(base).chain(components).collect()
 }

@@ -18,13 +18,14 @@ pub(super) fn pin(
     }
     let Made { files, from } = world.makers.make(input, is_offline).map_err(InputError::Make)?;
     let trust = Trust::Built { from };
-    let made = Locked { want: input.want(), version: None, url: None, files, trust };
+    let version = input.version.map(str::to_owned);
+    let made = Locked { want: input.want(), version, url: None, files, trust };
     match kept {
         Some(kept) if is_locked && kept.files != made.files => {
             Err(InputError::BuiltDiffers { why: moved::difference(kept, &made) })
         }
         // The same bytes from other tools: nothing that a lock should change for.
-        Some(kept) if kept.files == made.files => Ok(kept.clone()),
+        Some(kept) if (&kept.files, &kept.version) == (&made.files, &made.version) => Ok(kept.clone()),
         _ => Ok(made),
     }
 }

@@ -32,6 +32,11 @@ pub fn bytes(size: u64) -> String {
     indicatif::BinaryBytes(size).to_string()
 }
 
+/// Returns how a piece of work ended, in at least one word.
+fn done(note: &str) -> &str {
+    if note.is_empty() { "done" } else { note }
+}
+
 /// One bar for each piece of work.
 #[derive(Default)]
 struct Bars {
@@ -65,6 +70,7 @@ impl Progress for Bars {
     }
 
     fn end(&self, id: &str, note: &str) {
+        let note = done(note);
         let Some(bar) = self.bars().remove(id) else { return };
         let what = bar.message();
         bar.finish_and_clear();
@@ -146,6 +152,7 @@ impl Progress for Lines {
     }
 
     fn end(&self, id: &str, note: &str) {
+        let note = done(note);
         let what = self.work().remove(id).map_or_else(|| id.to_owned(), |work| work.what);
         self.print(&format!("{what}: {note}"), &serde_json::json!({"event": "end", "id": id, "note": note}));
     }

@@ -114,8 +114,7 @@ components:
   tool:
     file: files/tool
     install:
-      - member: tool
-        path: /opt/bin/
+      tool: /opt/bin/
 cluster:
   pods: [10.244.0.0/16]
   services: [10.96.0.0/16]
