@@ -33,6 +33,7 @@ pub use probe::{Facts, probe};
 use uuid::Uuid;
 
 use crate::disk::ReadAt;
+use crate::gpt;
 
 /// Largest file that is read, as a bound for sparse files on hostile images: the largest disk that kiln decodes.
 pub const FILE_MAX_BYTES: u64 = 64 << 30;
@@ -53,6 +54,18 @@ pub struct Partition {
     pub start: u64,
     /// Size in bytes.
     pub size: u64,
+}
+
+impl From<&gpt::Partition> for Partition {
+    fn from(found: &gpt::Partition) -> Self {
+        Self {
+            number: found.number,
+            label: found.label.clone(),
+            type_guid: found.kind,
+            start: found.start_bytes(),
+            size: found.size_bytes(),
+        }
+    }
 }
 
 /// An image that is open to read: a disk and its partitions.

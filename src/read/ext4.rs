@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! ext4 by the crate ext4-view, which does not read extended attributes.
+//! ext4 by the crate ext4-view, which reads neither extended attributes nor inline data, nor holes in files without
+//! extents (ext2, ext3).
 
 use std::collections::BTreeMap;
 use std::error::Error;

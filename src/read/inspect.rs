@@ -9,6 +9,7 @@ use uuid::{Uuid, uuid};
 
 use super::table::{columns, printable, size};
 use super::{Error, Facts, Fault, Image, Partition, Place, probe};
+use crate::bake::provenance::IMAGE_PATH;
 
 /// What an image is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,8 +97,6 @@ const TYPES: [(Uuid, &str); 7] = [
 
 /// Where the operating system says what it is.
 const OS_RELEASE: &str = "USR-A:/lib/os-release";
-/// Where kiln says what it did.
-const ACCOUNT: &str = "ROOT:/opt/kiln/image.json";
 /// Both are far smaller; more is not read into memory.
 const TEXT_MAX_BYTES: u64 = 64 << 20;
 
@@ -144,7 +143,7 @@ pub fn inspect(image: &Image) -> Inspection {
         Ok(found) => inspection.os = found.map(|text| os(&text)),
         Err(error) => inspection.add_problem(&error),
     }
-    match text(image, ACCOUNT) {
+    match text(image, &format!("ROOT:{IMAGE_PATH}")) {
         Ok(found) => inspection.add_account(found.as_deref()),
         Err(error) => inspection.add_problem(&error),
     }
@@ -190,7 +189,7 @@ impl Inspection {
         let Some(json) = json else { return };
         let account: Account = match serde_json::from_str(json) {
             Ok(account) => account,
-            Err(error) => return self.problems.push(format!("can't understand {ACCOUNT}: {error}")),
+            Err(error) => return self.problems.push(format!("can't understand {IMAGE_PATH}: {error}")),
         };
         let Account { name, kiln, plan, lock, files } = account;
         self.provenance = Some(Provenance { name, kiln, plan, files: files.len() });

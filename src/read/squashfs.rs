@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! squashfs by the crate backhand, which reads the whole folder tree at once and no extended attributes.
+//! squashfs by the crate backhand, which reads the whole folder tree at once and no extended attributes. It refuses a
+//! filesystem that holds a symbolic link with a target of 256 bytes or more (the kernel allows 65535).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -107,5 +108,8 @@ fn stat(node: &SquashNode) -> Stat {
 }
 
 fn fault(error: BackhandError) -> Fault {
-    Fault::Corrupt(probe::SQUASHFS, error.to_string())
+    match error {
+        BackhandError::UnsupportedCompression(name) => Fault::Unsupported(probe::SQUASHFS, name),
+        other => Fault::Corrupt(probe::SQUASHFS, other.to_string()),
+    }
 }

@@ -12,22 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use kiln::disk::ReadAt;
+use kiln::host::disk::RawFile;
 use kiln::read::{Image, Partition, Place};
 use uuid::Uuid;
-
-/// A file as a disk.
-struct FileDisk(File);
-
-impl ReadAt for FileDisk {
-    fn size(&self) -> u64 {
-        self.0.metadata().unwrap().len()
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
-    }
-}
 
 /// Returns an image whose partitions are these files, by label.
 fn image(parts: &[(&str, &Path)]) -> Image {
@@ -45,7 +32,7 @@ fn image(parts: &[(&str, &Path)]) -> Image {
         start += size.next_multiple_of(1 << 20);
     }
     disk.set_len(start).unwrap();
-    Image::new(Arc::new(FileDisk(File::open(path).unwrap())), partitions)
+    Image::new(Arc::new(RawFile::new(File::open(path).unwrap()).unwrap()), partitions)
 }
 
 fn place(text: &str) -> Place {

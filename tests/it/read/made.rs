@@ -37,7 +37,7 @@ pub fn tree(folder: &Path, plain: bool) {
     sparse.write_all_at(&noise[..10_000], 3 << 20).unwrap();
     write(&"n".repeat(255), b"long name");
     symlink("lib/os-release", folder.join("short")).unwrap();
-    symlink("x/".repeat(1000), folder.join("long")).unwrap();
+    symlink("x/".repeat(120), folder.join("long")).unwrap();
     std::fs::set_permissions(folder.join("one"), std::fs::Permissions::from_mode(0o4751)).unwrap();
     std::fs::set_permissions(folder.join("many"), std::fs::Permissions::from_mode(0o1555)).unwrap();
     std::os::unix::fs::lchown(folder.join("lib/noise"), Some(70_000), Some(4)).unwrap();

@@ -38,8 +38,8 @@ fn ext4_by_mke2fs_with_all_kinds_of_features() {
     for options in [
         &["-I", "256", "-i", "4096"][..],
         &["-O", "metadata_csum_seed,orphan_file,64bit"],
-        &["-b", "1024", "-O", "^metadata_csum,^64bit,inline_data"],
-        &["-O", "^extent,^has_journal,^64bit"],
+        &["-b", "1024", "-O", "^metadata_csum,^64bit"],
+        &["-O", "^has_journal,^64bit,^metadata_csum"],
     ] {
         let file = made::ext4(&folder, Some(&tree), options);
         let facts = check(&file, &tree, true);

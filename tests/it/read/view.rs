@@ -167,6 +167,37 @@ fn extraction_keeps_what_is_there_and_never_leaves_its_folder() {
 }
 
 #[test]
+fn a_qcow2_with_a_gpt_by_sgdisk_is_read_like_a_raw_image() {
+    let (_keep, folder) = scratch();
+    let tree = folder.join("tree");
+    made::tree(&tree, false);
+    let (raw, qcow2) = (folder.join("disk.raw"), folder.join("disk.qcow2"));
+    let root = made::ext4(&folder, Some(&tree), &[]);
+    let disk = std::fs::File::create(&raw).unwrap();
+    disk.set_len(80 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&disk, &std::fs::read(root).unwrap(), 2 << 20).unwrap();
+    run(&["sgdisk", "-n", "9:4096:+64M", "-c", "9:ROOT", "-t", "9:8300", text(&raw)]);
+    run(&[
+        "qemu-img",
+        "convert",
+        "-O",
+        "qcow2",
+        "-c",
+        "-o",
+        "compression_type=zstd",
+        text(&raw),
+        text(&qcow2),
+    ]);
+    for path in [raw, qcow2] {
+        let disk = kiln::host::disk::open_image(&path).unwrap();
+        let table = kiln::gpt::parse(&*disk, &path).unwrap();
+        let image = Image::new(disk, table.partitions.iter().map(Into::into).collect());
+        assert_eq!(image.partitions()[0].number, 9);
+        assert_eq!(cat(&image, "/lib/noise").unwrap(), crate::decode::noise(300_000, 5));
+    }
+}
+
+#[test]
 fn the_whole_node_can_be_extracted() {
     let (_keep, folder) = scratch();
     let image = node(&folder);
