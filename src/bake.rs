@@ -79,7 +79,7 @@ pub struct Prepared {
 pub fn stock(manifest: &Path, mode: &Mode, desk: &Desk<'_>) -> Result<Stocked, BakeError> {
     let wanted = wanted::read(manifest)?;
     let pin = |world: &pin::World<'_>| pin::pin(&wanted.manifest, wanted.lock.as_ref(), mode, world);
-    let pinned = desk.with_world(&wanted, mode, pin)?;
+    let pinned = makers::with_world(desk, &wanted, mode, pin)?;
     if wanted.lock.as_ref() != Some(&pinned.lock) {
         wanted::write_lock(&wanted, &pinned.lock)?;
     }
@@ -94,7 +94,7 @@ pub fn stock(manifest: &Path, mode: &Mode, desk: &Desk<'_>) -> Result<Stocked, B
 pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeError> {
     let wanted = wanted::read(manifest)?;
     let newest = |world: &pin::World<'_>| pin::newest(&wanted.manifest, wanted.lock.as_ref(), world);
-    Ok(desk.with_world(&wanted, &Mode::Make, newest)?)
+    Ok(makers::with_world(desk, &wanted, &Mode::Make, newest)?)
 }
 
 /// Decides everything, up to the last extent, and checks it.
@@ -108,7 +108,7 @@ pub fn prepare(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepar
     let draft = plan::draft(&wanted, &lock, &stock, desk.kiln)?;
     let packed = stock::pack(&draft, desk)?;
     let plan = plan::plan(draft, packed, &wanted, &lock, &stock, &ground.base, desk.kiln)?;
-    let facts = facts::look(&plan, desk)?;
+    let facts = facts::look(&plan.trees(), desk)?;
     let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
     ground.remember(desk)?;
     if !findings.errors.is_empty() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Facts about blobs that cost a read of the whole blob, kept in the cache under its digest.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -11,9 +10,10 @@ use super::check;
 use super::check::facts::{BlobFacts, FACTS_VERSION, scan_blob};
 use super::desk::Desk;
 use super::error::BakeError;
-use super::plan::Plan;
+use super::plan::Looked;
 use crate::digest::Digest;
 use crate::host::files::{self, FileError};
+use crate::tree::Tree;
 
 /// What a blob's bytes tell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,23 +25,13 @@ pub(super) struct Facts {
     pub checked: BlobFacts,
 }
 
-/// All that the checks need of a plan's contents.
-#[derive(Debug, Default)]
-pub(super) struct Looked {
-    /// Facts about every blob.
-    pub blobs: BTreeMap<Digest, BlobFacts>,
-    /// The bytes of those that are units.
-    pub units: BTreeMap<Digest, Vec<u8>>,
-}
-
-/// Returns the facts about everything that `plan` puts into the image.
-pub(super) fn look(plan: &Plan, desk: &Desk<'_>) -> Result<Looked, BakeError> {
+/// Returns the facts about everything that the trees hold.
+pub(super) fn look(trees: &[&Tree], desk: &Desk<'_>) -> Result<Looked, BakeError> {
     let mut looked = Looked::default();
-    let trees = plan.trees();
-    for digest in check::blobs(&trees) {
+    for digest in check::blobs(trees) {
         looked.blobs.insert(digest, of_blob(&digest, desk)?.checked);
     }
-    for digest in check::unit_blobs(&trees) {
+    for digest in check::unit_blobs(trees) {
         let path = desk.cache.get(&digest).ok_or_else(|| gone(&digest))?.path;
         looked.units.insert(digest, files::read(&path, UNIT_MAX_BYTES)?);
     }

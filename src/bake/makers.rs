@@ -7,23 +7,25 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
+use super::wanted::Wanted;
 use crate::digest::Digest;
+use crate::host::clock;
 use crate::host::files;
 use crate::host::go;
 use crate::host::recipe::{self, Recipe};
 use crate::host::scratch::Scratch;
-use crate::lock::{Input, LockedFile};
+use crate::lock::{BASE, Input, LockedFile};
 use crate::manifest::{Arch, Source};
 use crate::mark;
-use crate::pin::{Made, MakeError, Makers};
+use crate::pin::{self, Made, MakeError, Makers, Mode};
 
 /// Builds with what lies on a desk.
-pub(super) struct DeskMakers<'a> {
-    pub desk: &'a Desk<'a>,
-    pub folder: &'a Path,
-    pub arch: Arch,
+struct DeskMakers<'a> {
+    desk: &'a Desk<'a>,
+    folder: &'a Path,
+    arch: Arch,
     /// Run the base's recipe also if its folder has not changed: Debian may have.
-    pub is_afresh: bool,
+    is_afresh: bool,
 }
 
 /// The time that everything in a recipe's base gets: 2026-01-01. Any fixed time will do; later than the packages'
@@ -37,6 +39,31 @@ const RECIPES: &str = "recipe";
 struct Recorded {
     disk: Digest,
     from: BTreeMap<String, String>,
+}
+
+/// Hands `run` the world that pinning works with.
+pub(super) fn with_world<T>(
+    desk: &Desk<'_>,
+    wanted: &Wanted,
+    mode: &Mode,
+    run: impl FnOnce(&pin::World<'_>) -> T,
+) -> T {
+    let arch = wanted.manifest.arch;
+    let makers = DeskMakers { desk, folder: &wanted.folder, arch, is_afresh: is_afresh(mode) };
+    run(&pin::World {
+        cache: desk.cache,
+        downloads: desk.downloads,
+        runtime: desk.runtime,
+        makers: &makers,
+        folder: &wanted.folder,
+        progress: desk.progress,
+        now_s: clock::now_s(),
+    })
+}
+
+/// Tells whether the base's pin is to be moved.
+fn is_afresh(mode: &Mode) -> bool {
+    matches!(mode, Mode::Upgrade(names) if names.is_empty() || names.contains(BASE))
 }
 
 impl Makers for DeskMakers<'_> {

@@ -12,10 +12,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::check::facts::BlobFacts;
 use super::check::{self, Findings, Subject};
-use super::content::{self, Draft, Inputs, Planned};
-use super::facts::Looked;
-use super::stock::Stock;
+use super::content::{self, ComponentFiles, Draft, Inputs, Planned};
 use super::wanted::Wanted;
 use super::{BakeError, content::Origin};
 use crate::base::{Base, ROOT_LABEL};
@@ -53,6 +52,24 @@ pub struct Plan {
     pub root: std::ops::Range<u64>,
     /// The whole disk.
     pub disk: Arc<Disk>,
+}
+
+/// Everything that goes into a tree.
+#[derive(Debug, Clone)]
+pub(super) struct Stock {
+    /// One for each component of the manifest.
+    pub components: Vec<ComponentFiles>,
+    /// The person's files, by the path in the manifest.
+    pub local_files: BTreeMap<PathBuf, Content>,
+}
+
+/// All that the checks need of a plan's contents.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Facts about every blob.
+    pub blobs: BTreeMap<Digest, BlobFacts>,
+    /// The bytes of those that are units.
+    pub units: BTreeMap<Digest, Vec<u8>>,
 }
 
 /// What shapes an image; its JSON is what the plan's digest is over.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
 
 use super::content::{ComponentFiles, Draft, Member};
 use super::desk::Desk;
 use super::error::BakeError;
 use super::facts;
+use super::plan::Stock;
 use super::sysext;
 use super::wanted::Wanted;
 use crate::digest::Digest;
@@ -20,15 +20,6 @@ use crate::lock::{Lock, Locked};
 use crate::manifest::{ExtraContent, Source};
 use crate::pin;
 use crate::tree::Content;
-
-/// Everything that goes into a tree.
-#[derive(Debug, Clone)]
-pub(super) struct Stock {
-    /// One for each component of the manifest.
-    pub components: Vec<ComponentFiles>,
-    /// The person's files, by the path in the manifest.
-    pub local_files: BTreeMap<PathBuf, Content>,
-}
 
 pub(super) fn open(wanted: &Wanted, lock: &Lock, desk: &Desk<'_>) -> Result<Stock, BakeError> {
     let mut components = Vec::new();

@@ -136,3 +136,17 @@ fn every_byte_of_the_description_can_be_recomputed() {
         assert!(run(Command::new("sha256sum").arg(&piece)).starts_with(sha256));
     }
 }
+
+#[test]
+fn both_programs_are_static_and_first_boot_says_that_it_has_nothing_to_do() {
+    for program in [super::shop::KILN, FIRSTBOOT] {
+        let told = run(Command::new("readelf").args(["-lW", program]));
+        assert!(!told.contains("INTERP"), "{program} needs a loader:\n{told}");
+        let told = run(Command::new("readelf").args(["-dW", program]));
+        assert!(!told.contains("NEEDED"), "{program} needs libraries:\n{told}");
+    }
+    let output = Command::new(FIRSTBOOT).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "kiln-firstboot 0.1.0: has nothing to do yet; this node does not join a cluster\n");
+}
