@@ -6,28 +6,44 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use kiln::decode::{Limits, Sink, SinkError};
+use kiln::progress::Silent;
+
 use crate::bases::run;
 use crate::input::Input;
+use crate::program;
 use crate::rounds::{Case, Ratio, Taken};
 
 /// ROOT of the current layout, in bytes from the start of the disk.
 const ROOT_OFFSET: u64 = 12_722_176 * 512;
 
-pub const CASES: [Case; 6] = [
+pub const CASES: [Case; 10] = [
     ("calibration", "SHA-256 of 256 MiB"),
     ("copy", "cp of the finished raw image, holes kept"),
-    ("raw", "kiln: base and payload to raw, with digest"),
+    ("raw", "kiln bake: raw base to raw"),
     ("debugfs", "cp of the base, debugfs writes the payload"),
-    ("qcow2", "kiln: base and payload to qcow2 (zstd), with digest"),
+    ("qcow2", "kiln bake: raw base to qcow2 (zstd)"),
     ("debugfs+qemu-img", "the same by debugfs and qemu-img convert -c zstd -m 16 -W"),
+    ("decode", "decoding of the .zst base alone, into nothing"),
+    ("zst-raw", "kiln bake: .zst base, not decoded before, to raw"),
+    ("zst-qcow2", "kiln bake: .zst base, not decoded before, to qcow2 (zstd)"),
+    ("zstd+debugfs+qemu-img", "the same by zstd, debugfs and qemu-img"),
 ];
 
 /// The targets.
-pub const RATIOS: [Ratio; 3] =
-    [("raw", "copy", 1.3), ("raw", "debugfs", 1.0), ("qcow2", "debugfs+qemu-img", 0.6)];
+pub const RATIOS: [Ratio; 5] = [
+    ("raw", "copy", 1.3),
+    ("raw", "debugfs", 1.0),
+    ("qcow2", "debugfs+qemu-img", 0.6),
+    ("zst-raw", "decode", 1.2),
+    ("zst-qcow2", "zstd+debugfs+qemu-img", 0.8),
+];
 
 /// Times one case.
 pub fn time(input: &Input, case: &str) -> Taken {
+    if case.starts_with("zst-") {
+        program::forget_base(input);
+    }
     // What the last case left must not be written out on this one's time.
     run(Command::new("sync").arg("-f").arg(&input.folder));
     let (start, cpu) = (Instant::now(), children_cpu_s());
@@ -50,43 +66,43 @@ fn children_cpu_s() -> f64 {
 fn work(input: &Input, case: &str) -> u64 {
     let out = output(input, case).unwrap_or_default();
     match case {
-        "calibration" => {
-            run(kiln(&["calibrate"]));
-            return 0;
-        }
+        "calibration" => drop(run(&mut myself(&["calibrate"]))),
+        "decode" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.zst")))),
         "copy" => copy(&kept(input, "raw"), &out),
-        "raw" | "qcow2" => {
-            let said = run(kiln(&["bake", case]).arg(&input.folder).arg(&out));
-            return said.trim().parse().unwrap();
+        "debugfs" => {
+            copy(&input.base, &out);
+            debugfs(input, &out);
         }
-        "debugfs" => debugfs(input, &out),
-        _ => {
-            let raw = input.folder.join("out/work.raw");
-            debugfs(input, &raw);
-            let options = [
-                "convert",
-                "-f",
-                "raw",
-                "-O",
-                "qcow2",
-                "-c",
-                "-o",
-                "compression_type=zstd",
-                "-m",
-                "16",
-                "-W",
-            ];
-            run(Command::new("qemu-img").args(options).args([&raw, &out]));
-            fs::remove_file(raw).unwrap();
-        }
+        "debugfs+qemu-img" => through_raw(input, &out, |raw| copy(&input.base, raw)),
+        "zstd+debugfs+qemu-img" => through_raw(input, &out, |raw| {
+            let packed = input.folder.join("base.raw.zst");
+            run(Command::new("zstd").args(["-d", "-q", "-f", "--sparse"]).arg(packed).arg("-o").arg(raw));
+        }),
+        _ => return program::bake(input, case),
     }
-    sync(&out);
+    if case != "calibration" && case != "decode" {
+        sync(&out);
+    }
     0
 }
 
+/// Makes a raw image by `base` and debugfs and converts it.
+fn through_raw(input: &Input, out: &Path, base: impl Fn(&Path)) {
+    let raw = input.folder.join("out/work.raw");
+    base(&raw);
+    debugfs(input, &raw);
+    let options = ["-c", "-o", "compression_type=zstd", "-m", "16", "-W"];
+    run(Command::new("qemu-img")
+        .args(["convert", "-f", "raw", "-O", "qcow2"])
+        .args(options)
+        .args([&raw, out]));
+    fs::remove_file(raw).unwrap();
+}
+
 fn output(input: &Input, case: &str) -> Option<PathBuf> {
-    let extension = if case.starts_with("qcow2") || case.ends_with("qemu-img") { "qcow2" } else { "raw" };
-    (case != "calibration").then(|| input.folder.join(format!("out/{case}.{extension}")))
+    let is_qcow2 = case.ends_with("qcow2") || case.ends_with("qemu-img");
+    let extension = if is_qcow2 { "qcow2" } else { "raw" };
+    (case != "calibration" && case != "decode").then(|| input.folder.join(format!("out/{case}.{extension}")))
 }
 
 /// The output of a case as its last run left it.
@@ -95,18 +111,19 @@ fn kept(input: &Input, case: &str) -> PathBuf {
     out.with_extension(format!("{}.kept", out.extension().unwrap().display()))
 }
 
-fn kiln(words: &[&str]) -> &'static mut Command {
+/// This program as a process of its own, so that its CPU time is counted.
+fn myself(words: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(words);
-    Box::leak(Box::new(command))
+    command
 }
 
 fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("--sparse=auto").args([from, to]));
 }
 
+/// Lets debugfs write the payload into the ROOT of `out`.
 fn debugfs(input: &Input, out: &Path) {
-    copy(&input.base, out);
     let mut script = String::from("mkdir /opt\nmkdir /opt/bin\n");
     for entry in fs::read_dir(&input.payload).unwrap() {
         let path = entry.unwrap().path();
@@ -124,6 +141,20 @@ fn sync(path: &Path) {
     File::open(path.parent().unwrap()).unwrap().sync_all().unwrap();
 }
 
+/// Decodes a file into nothing.
+pub fn decode(path: &Path) {
+    struct Nothing;
+    impl Sink for Nothing {
+        fn write_at(&mut self, _bytes: &[u8], _offset: u64) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn finish(&mut self, _size: u64) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+    kiln::host::decode::decode(path, Limits::default(), &mut Nothing, 2, &Silent).unwrap();
+}
+
 pub fn calibrate() {
     let digest = kiln::digest::Digest::of(&vec![1; 256 << 20]);
     assert!(!digest.to_string().is_empty());
@@ -131,14 +162,14 @@ pub fn calibrate() {
 
 /// Runs each case once and has other tools look at what it made; speed of wrong output counts for nothing.
 pub fn check(input: &Input) {
-    for case in ["raw", "qcow2", "debugfs", "debugfs+qemu-img"] {
+    for (case, _) in CASES {
         time(input, case);
     }
-    for case in ["raw", "debugfs"] {
+    for case in ["raw", "zst-raw", "debugfs"] {
         let image = format!("{}?offset={ROOT_OFFSET}", kept(input, case).display());
         run(Command::new("e2fsck").args(["-fn"]).arg(image));
     }
-    for case in ["qcow2", "debugfs+qemu-img"] {
+    for case in ["qcow2", "zst-qcow2", "debugfs+qemu-img", "zstd+debugfs+qemu-img"] {
         run(Command::new("qemu-img").args(["check", "-q", "-f", "qcow2"]).arg(kept(input, case)));
     }
     run(Command::new("qemu-img")
@@ -149,7 +180,7 @@ pub fn check(input: &Input) {
 /// Prints the sizes: outputs that differ by more than a percent are not the same work. Removes the outputs.
 pub fn print_outputs(input: &Input) {
     use std::os::unix::fs::MetadataExt;
-    for (case, _) in &CASES[1..] {
+    for (case, _) in CASES.iter().filter(|(case, _)| output(input, case).is_some()) {
         let allocated = kept(input, case).metadata().unwrap().blocks() * 512;
         println!("{case}: {:.1} MB allocated", allocated as f64 / 1e6);
     }

@@ -16,7 +16,7 @@
 mod bases;
 mod cases;
 mod input;
-mod kiln_side;
+mod program;
 mod rounds;
 
 /// Fewer rounds make no median.
@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.first().map(String::as_str) {
-        Some("bake") => kiln_side::bake(&words[1], words[2].as_ref(), words[3].as_ref()),
+        Some("decode") => cases::decode(words[1].as_ref()),
         Some("calibrate") => cases::calibrate(),
         rounds => run(rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))),
     }

@@ -48,7 +48,7 @@ pub fn take_turns(cases: &[Case], rounds: usize, time: impl Fn(&str) -> Taken) -
 /// Prints medians and paired ratios, and whether the machine was quiet.
 pub fn print(times: &Times, cases: &[Case], ratios: &[Ratio]) {
     println!(
-        "{:<16} {:>8} {:>6} {:>6} {:>6} {:>8}  what",
+        "{:<22} {:>8} {:>6} {:>6} {:>6} {:>8}  what",
         "case", "median s", "min", "max", "cpu s", "peak MB"
     );
     for (name, what) in cases {
@@ -57,7 +57,7 @@ pub fn print(times: &Times, cases: &[Case], ratios: &[Ratio]) {
         let (min, max) = seconds.iter().fold((f64::MAX, 0.0_f64), |(min, max), s| (min.min(*s), max.max(*s)));
         let (middle, cpu) = (median(seconds), median(of(|taken| taken.cpu_s)));
         let peak = times[name].iter().map(|taken| taken.peak_kb / 1000).max().unwrap_or(0);
-        println!("{name:<16} {middle:>8.2} {min:>6.2} {max:>6.2} {cpu:>6.2} {peak:>8}  {what}");
+        println!("{name:<22} {middle:>8.2} {min:>6.2} {max:>6.2} {cpu:>6.2} {peak:>8}  {what}");
     }
     for (one, other, target) in ratios {
         let paired = |value: fn(&Taken) -> f64| {
