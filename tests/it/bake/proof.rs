@@ -22,7 +22,7 @@ fn root(image: &Path) -> (u64, u64) {
 fn judge(layout: Layout, size: Option<u64>) {
     let shop = Shop::new(layout);
     if let Some(size) = size {
-        shop.edit("formats: [raw, qcow2]", &format!("formats: [raw, qcow2]\n  size: \"{size}\""));
+        shop.edit("formats: [raw, qcow2]", &format!("formats: [raw, qcow2]\n  size: {size}B"));
     }
     shop.bake("out", &[]);
     let (raw, qcow2, base) = (shop.path("out/node.raw"), shop.path("out/node.qcow2"), bases::flatcar(layout));
