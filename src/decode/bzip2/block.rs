@@ -69,10 +69,11 @@ impl Block {
             let at_end = segment.next.is_none();
             return Err(if at_end { TRUNCATED } else { corrupt(NO_MAGIC) });
         }
-        let produced = self.run(last, &mut output)?;
         if segment.next.is_none() {
+            // The last byte is filled up with bits that the file does not have.
             return Err(TRUNCATED);
         }
+        let produced = self.run(last, &mut output)?;
         if self.decompress.total_in() != self.fed {
             return Err(corrupt(NO_MAGIC));
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Formats that decode in one go from start to end: one thread decodes, the caller's looks for zeros and writes.
+//! Formats that decode in one go from start to end: one thread decodes, the caller's writes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,11 +13,12 @@ use nix::unistd::{Whence, lseek};
 
 use super::output::Output;
 use super::{Cause, Failure, ID};
+use crate::decode::sparse::is_zero;
 use crate::decode::{Fault, Limits};
 use crate::progress::Progress;
 
-/// Decoded bytes travel in pieces that fit into a core's cache...
-const PIECE_BYTES: usize = 256 << 10;
+/// Decoded bytes travel in pieces that fit into a core's cache: of the size of zstd's blocks...
+const PIECE_BYTES: usize = 128 << 10;
 /// ...and few of them, so that a slow disk holds up the decoder and not the memory.
 const PIECES_AHEAD: usize = 16;
 
@@ -113,24 +114,44 @@ fn pump(
     })
 }
 
+/// What comes out of a decoder.
+enum Piece {
+    Data(Vec<u8>),
+    Zeros(u64),
+}
+
+/// Zeros are reported at least this often, so that the consumer can tell how far it is and stop at its limit.
+const ZEROS_MAX: u64 = 64 << 20;
+
+/// Decodes on; looks for zeros here, where the bytes are still in this core's cache, and not where they are written.
 fn produce(
     mut from: impl Read,
     format: &'static str,
-    pieces: &SyncSender<Result<Vec<u8>, Cause>>,
+    pieces: &SyncSender<Result<Piece, Cause>>,
     used: &Receiver<Vec<u8>>,
 ) {
+    let mut zeros = 0;
+    let mut buffer = vec![0; PIECE_BYTES];
     loop {
-        let mut piece = used.try_recv().unwrap_or_default();
-        piece.resize(PIECE_BYTES, 0);
-        let (len, end) = fill(&mut from, &mut piece);
-        piece.truncate(len);
-        // The consumer is gone when it failed; then nobody waits for more.
-        if len > 0 && pieces.send(Ok(piece)).is_err() {
-            return;
+        let (len, end) = fill(&mut from, &mut buffer);
+        let is_data = !is_zero(&buffer[..len]);
+        if !is_data {
+            zeros += len as u64;
         }
+        let mut sent = Ok(());
+        if zeros > 0 && (is_data || zeros >= ZEROS_MAX || !matches!(end, Ok(false))) {
+            sent = pieces.send(Ok(Piece::Zeros(std::mem::take(&mut zeros))));
+        }
+        if is_data && sent.is_ok() {
+            let mut piece = std::mem::replace(&mut buffer, used.try_recv().unwrap_or_default());
+            piece.truncate(len);
+            buffer.resize(PIECE_BYTES, 0);
+            sent = pieces.send(Ok(Piece::Data(piece)));
+        }
+        // The consumer is gone when it failed; then nobody waits for more.
         match end {
-            Ok(false) => {}
-            Ok(true) => return,
+            Ok(false) if sent.is_ok() => {}
+            Ok(_) => return,
             Err(error) => {
                 let _ = pieces.send(Err(cause_of(error, format)));
                 return;
@@ -154,17 +175,21 @@ fn fill(from: &mut impl Read, piece: &mut [u8]) -> (usize, io::Result<bool>) {
 }
 
 fn consume(
-    taken: &Receiver<Result<Vec<u8>, Cause>>,
+    taken: &Receiver<Result<Piece, Cause>>,
     empty: &Sender<Vec<u8>>,
     output: &mut Output<'_>,
     each: &mut dyn FnMut(),
 ) -> Result<(), Cause> {
     for piece in taken {
-        let piece = piece?;
-        output.data(&piece)?;
+        match piece? {
+            Piece::Zeros(len) => output.zeros(len)?,
+            Piece::Data(bytes) => {
+                output.data(&bytes)?;
+                // The producer may have ended; then no buffer is needed any more.
+                let _ = empty.send(bytes);
+            }
+        }
         each();
-        // The producer may have ended; then no buffer is needed any more.
-        let _ = empty.send(piece);
     }
     Ok(())
 }
