@@ -8,7 +8,7 @@ use kiln::exit::Exit;
 use kiln::gpt;
 use kiln::host::disk::open_image;
 use kiln::host::extract::extract as take_out;
-use kiln::read::{self, Image, Partition, Place};
+use kiln::read::{self, Image, Place};
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
@@ -61,14 +61,7 @@ pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
 fn open(path: &Path) -> Result<Image, Failure> {
     let disk = open_image(path)?;
     let table = gpt::parse(&*disk, path)?;
-    let partition = |found: &gpt::Partition| Partition {
-        number: found.number,
-        label: found.label.clone(),
-        type_guid: found.kind,
-        start: found.start_bytes(),
-        size: found.size_bytes(),
-    };
-    Ok(Image::new(disk, table.partitions.iter().map(partition).collect()))
+    Ok(Image::new(disk, table.partitions.iter().map(Into::into).collect()))
 }
 
 /// Prints text; a reader that has read enough (`| head`) is no failure.
