@@ -131,22 +131,6 @@ impl Console {
         }
     }
 
-    /// Waits until `marker` stands on the console and returns all that was said so far.
-    ///
-    /// Panics, with the end of the console, if it does not come within `limit` of the start or the machine ends.
-    pub fn wait_for(&mut self, marker: &str, limit: Duration) -> String {
-        loop {
-            let ended = self.qemu.try_wait().unwrap().is_some();
-            let said = self.said();
-            if said.contains(marker) {
-                return said;
-            }
-            assert!(!ended, "the machine ended without {marker:?}{}", self.last_words());
-            assert!(self.started.elapsed() < limit, "no {marker:?} within {limit:?}{}", self.last_words());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
     /// Returns what stands on the console, without colours: firmware, kernel, systemd, and what units print there.
     pub fn said(&self) -> String {
         self.log("console.log")
