@@ -87,7 +87,10 @@ fn digest(wanted: &Wanted, lock: &Lock, stock: &Stock, kiln: &str) -> Digest {
         Content::Inline(bytes) => Some(Digest::of(bytes)),
     };
     let local_files = stock.local_files.iter().map(|(path, content)| (path, of(content))).collect();
-    let shape = Shape { kiln, manifest: &wanted.manifest, lock, local_files };
+    let mut manifest = wanted.manifest.clone();
+    // The disk is the same whatever files hold it.
+    manifest.outputs.formats.clear();
+    let shape = Shape { kiln, manifest: &manifest, lock, local_files };
     Digest::of(&serde_json::to_vec(&shape).expect("a shape is always JSON"))
 }
 
