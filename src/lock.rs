@@ -117,7 +117,7 @@ pub enum TrustLevel {
 impl std::fmt::Display for TrustLevel {
     /// Writes it as in a manifest: `same-origin`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::FirstUse => "first-use",
             Self::SameOrigin => "same-origin",
             Self::Given => "given",
