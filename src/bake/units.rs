@@ -6,7 +6,7 @@
 
 pub mod install;
 
-/// The units that kiln brings, by name; a manifest may name them without a text of its own.
+/// The units that kiln brings, by name; manifests name them by file so far, as those of `image/` do.
 pub const BROUGHT: [(&str, &str); 5] = [
     ("containerd.service", include_str!("../../units/containerd.service")),
     ("flanneld.service", include_str!("../../units/flanneld.service")),
