@@ -4,9 +4,15 @@
 pub mod digest;
 pub mod exit;
 pub mod host;
+pub mod ipam;
 pub mod mark;
 pub mod pool;
 pub mod settings;
+
+#[cfg(feature = "cluster")]
+pub mod cluster;
+#[cfg(feature = "firstboot")]
+pub mod firstboot;
 
 #[cfg(feature = "toolchain")]
 pub mod bake;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Settings: the versioned contract between an image and the node that is booted from it.
 //!
-//! Bake writes the baked layer, first boot reads it. Only what holds for every node of the image stands here: no
-//! names, no addresses of one machine and never a secret. Nothing here reads or writes a file.
+//! Bake writes the baked layer, provisioners and credentials add to it, first boot reads the whole. No secret stands
+//! here: the bootstrap token comes by a way of its own. Nothing here reads or writes a file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -13,7 +17,7 @@ pub const BAKED_PATH: &str = "/etc/kiln/settings.d/10-image.yaml";
 /// The version of this contract that is written.
 pub const VERSION: u32 = 1;
 
-/// One layer of settings.
+/// What a node is told, all layers merged and validated. Nothing is optional here that must exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -21,14 +25,46 @@ pub struct Settings {
     pub version: u32,
     /// The image's name.
     pub image: String,
+    /// What the machine is to become.
+    #[serde(default)]
+    pub role: Role,
     /// The cluster that the image is for.
     pub cluster: Cluster,
+    /// Where the API servers are and whom to trust.
+    #[serde(default)]
+    pub api: Api,
+    /// What is particular to this node.
+    #[serde(default)]
+    pub node: Node,
+    /// How pods are connected.
+    #[serde(default)]
+    pub network: Network,
+    /// What runs containers.
+    #[serde(default)]
+    pub runtime: Runtime,
+    /// Of the control-plane role only.
+    #[serde(default)]
+    pub control_plane: ControlPlane,
 }
 
-/// The ranges of the cluster and how the pod range is cut, as the image's manifest says.
+/// What a machine becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A node that joins with a bootstrap token.
+    #[default]
+    Worker,
+    /// The machine that makes the cluster: etcd, API server and controllers run on it.
+    ControlPlane,
+}
+
+/// The ranges of the cluster and how the pod range is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
+    /// The version of Kubernetes, "v1.36.3".
+    #[serde(default)]
+    pub kubernetes: String,
     /// Pod ranges, at most one of each family.
     pub pods: Vec<IpNet>,
     /// Service ranges, at most one of each family.
@@ -48,4 +84,146 @@ pub struct Cluster {
     pub surge: u32,
     /// The most pods on a node.
     pub pods_max: u32,
+    /// The DNS domain of services.
+    #[serde(default = "cluster_domain")]
+    pub domain: String,
+    /// How a node comes by its block. The cluster's pool object has the word; a control plane makes it from this.
+    #[serde(default)]
+    pub addressing: Addressing,
+    /// Indices of blocks that no node gets.
+    #[serde(default)]
+    pub reserved: Vec<u32>,
+}
+
+fn cluster_domain() -> String {
+    "cluster.local".to_owned()
+}
+
+/// How nodes come by their blocks; one way for the whole cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Addressing {
+    /// A free index is searched and claimed.
+    #[default]
+    Claim,
+    /// The settings name the index; it is claimed.
+    Static,
+    /// The index is that of the node's own address within the hosts' range; it is claimed.
+    Derived,
+    /// The cluster's own allocator (kube-controller-manager) sets the block; it is adopted and nothing is claimed.
+    Kcm,
+}
+
+/// The API servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// `https://HOST:PORT`, as nodes reach it.
+    #[serde(default)]
+    pub endpoint: String,
+    /// The cluster's CA certificates in PEM; no private key.
+    #[serde(default)]
+    pub ca: String,
+}
+
+/// What is particular to one node; each of these has a rule by which it is found where it is not given.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The Node object's name; else the host name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The node's own addresses, at most one of each family; else the source addresses towards the API servers.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// `spec.providerID`.
+    #[serde(default)]
+    pub provider_id: Option<String>,
+    /// What tells this machine from its clones; else SMBIOS' UUID, else the machine id.
+    #[serde(default)]
+    pub instance_id: Option<String>,
+    /// Labels that the Node is registered with.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints that the Node is registered with.
+    #[serde(default)]
+    pub taints: Vec<Taint>,
+    /// The block's index, with [`Addressing::Static`].
+    #[serde(default)]
+    pub index: Option<u32>,
+    /// A file of a provisioner that holds the bootstrap token; it is unlinked once the certificate is safe on disk.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// A taint as kubelet spells it, `key=value:Effect`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taint {
+    /// `dedicated`, `example.org/gpu`.
+    pub key: String,
+    /// May be empty.
+    #[serde(default)]
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
+}
+
+/// How pods are connected to the node and to other nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Whose bridge pods hang on.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What carries packets between nodes.
+    #[serde(default)]
+    pub fabric: Fabric,
+    /// Bytes; else the uplink's less what the fabric adds.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+}
+
+/// Whose bridge pods hang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The CNI bridge plugin's cni0.
+    #[default]
+    Cni,
+    /// Docker's own docker0.
+    Docker,
+}
+
+/// What carries packets between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fabric {
+    /// flannel, encapsulated.
+    #[default]
+    Vxlan,
+    /// flannel, routes by way of the other host; all hosts share a segment.
+    HostGw,
+    /// Somebody else: routes of a cloud or of the network.
+    None,
+}
+
+/// What runs containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// containerd's CRI.
+    #[default]
+    Containerd,
+    /// dockerd behind cri-dockerd.
+    Docker,
+}
+
+/// Settings of the control-plane role.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlane {
+    /// More names and addresses that the API server's certificate is good for.
+    #[serde(default)]
+    pub names: Vec<String>,
 }

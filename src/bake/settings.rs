@@ -6,17 +6,43 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
+use serde::Serialize;
+
 use crate::manifest::Manifest;
-use crate::settings::{Cluster, Settings, VERSION};
+use crate::settings::VERSION;
+
+/// What every image says of itself.
+#[derive(Serialize)]
+struct Baked {
+    version: u32,
+    image: String,
+    cluster: BakedCluster,
+}
+
+/// What the manifest says of the cluster; keys as in [`crate::settings::Cluster`].
+#[derive(Serialize)]
+struct BakedCluster {
+    pods: Vec<IpNet>,
+    services: Vec<IpNet>,
+    hosts: Vec<IpNet>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_prefix: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_prefix_v6: Option<u8>,
+    nodes_max: u32,
+    surge: u32,
+    pods_max: u32,
+}
 
 /// Renders the baked layer (YAML) of `manifest`.
 pub fn baked_layer(manifest: &Manifest) -> String {
-    let settings = Settings { version: VERSION, image: manifest.name.clone(), cluster: cluster(manifest) };
+    let settings = Baked { version: VERSION, image: manifest.name.clone(), cluster: cluster(manifest) };
     let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
     format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
 }
 
-fn cluster(manifest: &Manifest) -> Cluster {
+fn cluster(manifest: &Manifest) -> BakedCluster {
     // Destructured, so that a new key of the manifest can't be forgotten here.
     let crate::manifest::Cluster {
         pods,
@@ -28,7 +54,7 @@ fn cluster(manifest: &Manifest) -> Cluster {
         surge,
         pods_max,
     } = manifest.cluster.clone();
-    Cluster { pods, services, hosts, block_prefix, block_prefix_v6, nodes_max, surge, pods_max }
+    BakedCluster { pods, services, hosts, block_prefix, block_prefix_v6, nodes_max, surge, pods_max }
 }
 
 /// Renders a file for sysctl.d(5).

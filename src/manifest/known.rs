@@ -52,8 +52,11 @@ static KNOWN: [Known; 15] = [
 ];
 
 /// Programs that `go build` names otherwise than everybody else does.
-const GO_NAMES: [(&str, &str, &str); 2] =
-    [("flannel", "flannel", "flanneld"), ("cni-plugins", "cni-plugin", "flannel")];
+const GO_NAMES: [(&str, &str, &str); 3] = [
+    ("flannel", "flannel", "flanneld"),
+    ("cni-plugins", "cni-plugin", "flannel"),
+    ("etcd", "server", "etcd"),
+];
 
 /// What archives are called.
 const ARCHIVES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"];

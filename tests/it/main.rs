@@ -8,7 +8,10 @@
 )]
 
 mod bake;
+mod birth;
+mod cluster;
 mod content;
+mod control;
 mod decode;
 mod disk;
 mod ext4;
@@ -17,4 +20,7 @@ mod go;
 mod house;
 mod lab;
 mod manifest;
+mod network;
+mod policies;
 mod read;
+mod settings;

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The API client against servers that misbehave, and against the real one.

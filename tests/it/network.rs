@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rendered network texts: golden files, and their real readers.

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Settings: layers, merging, and every way to be wrong.
