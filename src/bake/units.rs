@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! systemd units as text: the ones that kiln brings, and a reader of the syntax they are written in.
+//! systemd units as text: a reader of the syntax they are written in.
 //!
 //! Knows sections, keys, continuations and comments (systemd.syntax(7)) and what follows from `[Install]`
 //! ([`install`]); what a directive means stays systemd's business.
 
 pub mod install;
-
-/// The units that kiln brings, by name; manifests name them by file so far, as those of `image/` do.
-pub const BROUGHT: [(&str, &str); 5] = [
-    ("containerd.service", include_str!("../../units/containerd.service")),
-    ("flanneld.service", include_str!("../../units/flanneld.service")),
-    ("kiln-firstboot.service", include_str!("../../units/kiln-firstboot.service")),
-    ("kube-proxy.service", include_str!("../../units/kube-proxy.service")),
-    ("kubelet.service", include_str!("../../units/kubelet.service")),
-];
-
-/// Returns the text of the unit `name` that kiln brings.
-pub fn brought(name: &str) -> Option<&'static str> {
-    BROUGHT.iter().find(|(brought, _)| *brought == name).map(|(_, text)| *text)
-}
 
 /// A unit file's assignments in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -47,14 +47,3 @@ fn names_are_told_apart() {
     assert!(!is_drop_in_name("docker.d/a.conf") && !is_drop_in_name("docker.service.d/.conf"));
     assert_eq!(template_of("a@b.c.service"), Some(("a@.service".into(), "b.c")));
 }
-
-#[test]
-fn the_units_that_kiln_brings_are_units() {
-    for (name, text) in BROUGHT {
-        assert!(is_unit_name(name));
-        let (file, errors) = parse(text);
-        assert_eq!(errors, [], "{name}");
-        assert!(file.has_section("Install"), "{name}");
-    }
-    assert_eq!(brought("kubelet.service"), Some(BROUGHT[4].1));
-}

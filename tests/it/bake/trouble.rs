@@ -2,6 +2,7 @@
 //! Full disks, read-only folders, kills and crowds: no half-made file gets a final name, and the next bake works.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -77,21 +78,31 @@ fn a_kill_at_any_moment_leaves_nothing_that_hurts() {
     run(Command::new("cmp").arg(shop.path("out/node.raw")).arg(other.path("out/node.raw")));
 }
 
+/// Reads what a child says until a line holds `word`; returns all of it.
+fn said_until(reader: &mut impl BufRead, word: &str) -> String {
+    let mut said = String::new();
+    while !said.contains(word) {
+        assert_ne!(reader.read_line(&mut said).unwrap(), 0, "it ended without '{word}':\n{said}");
+    }
+    said
+}
+
 #[test]
 fn an_interrupt_leaves_nothing_behind() {
     let shop = Shop::with_cold_cache(Layout::Former);
     let mut bake = shop.kiln(&["bake", "image/node.yaml", "-o", "out"]);
-    let bake = bake.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(150));
-    run(Command::new("kill").args(["-INT", &bake.id().to_string()]));
-    let output = bake.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // It may have been faster than the interrupt.
-    if !output.status.success() {
-        assert_eq!((output.status.code(), output.status.signal()), (Some(130), None), "{said}");
-        assert!(said.ends_with("kiln: interrupted; nothing half made is left\n"), "{said}");
-        assert!(names(&shop.path("out")).is_empty());
+    let mut bake = bake.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut stderr = BufReader::new(bake.stderr.take().unwrap());
+    // Stopped while it decodes the base, so that it can't have been faster than the interrupt.
+    let mut said = said_until(&mut stderr, "decoding");
+    for signal in ["-STOP", "-INT", "-CONT"] {
+        run(Command::new("kill").args([signal, &bake.id().to_string()]));
     }
+    stderr.read_to_string(&mut said).unwrap();
+    let status = bake.wait().unwrap();
+    assert_eq!((status.code(), status.signal()), (Some(130), None), "{said}");
+    assert!(said.ends_with("kiln: interrupted; nothing half made is left\n"), "{said}");
+    assert!(names(&shop.path("out")).is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kiln::bake::check::{Findings, Subject, check, facts};
 use kiln::bake::content::{ComponentFiles, Inputs, Member, Planned, plan};
-use kiln::bake::{sysext, units};
+use kiln::bake::sysext;
 use kiln::digest::Digest;
 use kiln::lock::{Lock, Locked, LockedFile, Trust};
 use kiln::manifest::{
@@ -19,6 +19,15 @@ use kiln::tree::{Content, Kind, Tree};
 
 /// 20 November 2026, as good as any.
 pub const MTIME_S: i64 = 1_795_132_800;
+
+/// The units of a worker.
+pub const UNITS: [(&str, &str); 5] = [
+    ("containerd.service", include_str!("../../../units/containerd.service")),
+    ("flanneld.service", include_str!("../../../units/flanneld.service")),
+    ("kiln-firstboot.service", include_str!("../../../units/kiln-firstboot.service")),
+    ("kube-proxy.service", include_str!("../../../units/kube-proxy.service")),
+    ("kubelet.service", include_str!("../../../units/kubelet.service")),
+];
 
 pub struct Image {
     pub manifest: Manifest,
@@ -92,7 +101,7 @@ impl Image {
         image.component("cni-plugins", &[("./bridge", "/opt/cni/bin/"), ("./host-local", "/opt/cni/bin/")]);
         image.component("flannel", &[("flanneld", "/opt/bin/")]);
         image.component("kiln-firstboot", &[("kiln-firstboot", "/opt/bin/")]);
-        for (name, text) in units::BROUGHT {
+        for (name, text) in UNITS {
             image.unit(name, text);
         }
         image.manifest.modules = vec!["br_netfilter".into(), "overlay".into()];

@@ -10,7 +10,7 @@ use kiln::bake::provenance::SBOM_PATH;
 use kiln::tree::{Content, Kind, Tree};
 
 use super::golden::bytes_at;
-use super::image::{Image, MTIME_S, packed};
+use super::image::{Image, MTIME_S, UNITS, packed};
 
 /// Runs a tool that the tests need and returns whether it succeeded and all it said.
 fn said(command: &mut Command) -> (bool, String) {
@@ -58,7 +58,7 @@ fn systemd_accepts_the_units_in_the_baked_root() {
         .arg("--man=no")
         .arg(format!("--root={}", root.path().display()))
         .arg("multi-user.target");
-    verify.args(kiln::bake::units::BROUGHT.map(|(name, _)| name));
+    verify.args(UNITS.map(|(name, _)| name));
     let (is_accepted, text) = said(&mut verify);
     // Debian 12's systemd (252) is older than RestartMode= (254) and says that it ignores it.
     let complaints: Vec<&str> =
