@@ -11,6 +11,8 @@ pub mod decode;
 pub mod disk;
 #[cfg(feature = "toolchain")]
 pub mod download;
+#[cfg(feature = "firstboot")]
+pub mod entropy;
 #[cfg(feature = "toolchain")]
 pub mod extract;
 pub mod fault;
