@@ -13,6 +13,8 @@ pub mod settings;
 pub mod cluster;
 #[cfg(feature = "firstboot")]
 pub mod firstboot;
+#[cfg(feature = "firstboot")]
+pub mod links;
 
 #[cfg(feature = "toolchain")]
 pub mod bake;

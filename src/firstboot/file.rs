@@ -11,3 +11,10 @@ pub struct File {
     /// All of it.
     pub text: String,
 }
+
+impl File {
+    /// Returns a file that every program may read and only root may write.
+    pub fn readable(path: &str, text: String) -> Self {
+        Self { path: path.to_owned(), mode: 0o644, text }
+    }
+}
