@@ -20,6 +20,8 @@ pub mod files;
 #[cfg(feature = "toolchain")]
 pub mod go;
 pub mod interrupt;
+#[cfg(feature = "firstboot")]
+pub mod links;
 #[cfg(feature = "toolchain")]
 pub mod recipe;
 pub mod scratch;
