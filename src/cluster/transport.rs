@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The HTTP client, and what its errors mean: HTTPS and HTTP/1.1 only, no redirects, no environment.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, NoProxy};
+
+use super::access::{Access, AccessError, Credential};
+use super::error::ApiErrorKind as Kind;
+use super::{status, tls};
+
+pub(super) fn build(access: &Access) -> Result<Client, AccessError> {
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls::config(access)?)
+        .http1_only()
+        // A static glibc has no resolver; an address is not looked up at all.
+        .hickory_dns(true)
+        .https_only(true)
+        .referer(false)
+        .redirect(Policy::none())
+        .user_agent(&access.agent)
+        .default_headers(headers(&access.credential)?)
+        .connect_timeout(access.limits.connect)
+        .timeout(access.limits.request)
+        .pool_max_idle_per_host(1)
+        // Well before the server (Go: 90 s) or a balancer (often 60 s) ends it, so that no request meets that moment.
+        .pool_idle_timeout(Duration::from_secs(30))
+        .no_proxy();
+    if let Some(proxy) = &access.proxy {
+        let except = proxy.except.as_deref().and_then(NoProxy::from_string);
+        // The library's reason may hold the address, and that a password.
+        let wrong = |_| AccessError::Proxy("it is not http://HOST:PORT".to_owned());
+        let proxy = reqwest::Proxy::https(&proxy.address).map_err(wrong)?;
+        builder = builder.proxy(proxy.no_proxy(except));
+    }
+    builder.build().map_err(|error| AccessError::Http(error.to_string()))
+}
+
+fn headers(credential: &Credential) -> Result<HeaderMap, AccessError> {
+    let mut headers = HeaderMap::new();
+    if let Credential::Token(token) = credential {
+        let wrong =
+            |_| AccessError::Credential("the token has characters that no header may have".to_owned());
+        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(wrong)?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
+}
+
+/// Returns what an error of the HTTP library means.
+pub(super) fn kind(error: &reqwest::Error) -> Kind {
+    if error.is_builder() {
+        return Kind::Unsendable(root_of(error));
+    }
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return tls::kind(tls);
+    }
+    match (error.is_connect(), error.is_timeout()) {
+        (is_connect, true) => Kind::TimedOut { sent: !is_connect },
+        (true, false) => Kind::Unreachable(root_of(error)),
+        (false, false) => Kind::Broken(root_of(error)),
+    }
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An io::Error hides what it wraps from `source`.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inner.map(|inner| inner as &(dyn Error + 'static)).or(error.source());
+    }
+    None
+}
+
+/// The innermost reason, which says the most.
+fn root_of(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    status::clean(&last.to_string())
+}
