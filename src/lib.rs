@@ -6,6 +6,7 @@ pub mod exit;
 pub mod host;
 pub mod ipam;
 pub mod mark;
+pub mod names;
 pub mod pool;
 pub mod settings;
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Names that more than one part of kiln uses in a cluster: who writes them and who reads them must agree.
+
+/// What kiln's own annotations and labels begin with; the policies' YAML spells it out.
+pub const PREFIX: &str = "kiln.dev/";
+
+/// Annotation of a Node, of the pool or of its namespace: its deletion is meant although blocks are in use.
+pub const ALLOW_DELETE: &str = "kiln.dev/allow-delete";
+
+/// Who the API server writes down as manager of the fields that kiln applies.
+pub const FIELD_MANAGER: &str = "kiln";
+
+/// The group of every node's own certificate.
+pub const NODES: &str = "system:nodes";
+
+/// What a node's user name begins with; the Node's name follows.
+pub const NODE_USER: &str = "system:node:";
+
+/// The group of the cluster's administrators, as kubeadm 1.29 and later name it.
+pub const ADMINS: &str = "kubeadm:cluster-admins";
+
+/// The group of the bootstrap tokens that workers join with.
+pub const BOOTSTRAPPERS: &str = "system:bootstrappers:kiln:worker";
