@@ -63,7 +63,8 @@ const ADDRESSING: [(Addressing, &str); 4] = [
     (Addressing::Kcm, "kcm"),
 ];
 
-fn family(range: &IpNet) -> &'static str {
+/// Returns the family of a range as it is spelt in the keys of pool and claims: `v4` or `v6`.
+pub fn family(range: &IpNet) -> &'static str {
     FAMILIES[usize::from(range.addr().is_ipv6())].0
 }
 
@@ -99,6 +100,11 @@ impl Ranges {
     /// Returns whether no node gets this index.
     pub fn is_reserved(&self, index: u32) -> bool {
         self.reserved.binary_search(&index).is_ok()
+    }
+
+    /// Returns the indices that no node gets, in ascending order; some may be beyond the last block.
+    pub fn reserved(&self) -> &[u32] {
+        &self.reserved
     }
 
     /// Returns how many blocks nodes can have.

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An API object as it is applied, and where it lies on the server.
+
+use std::fmt;
+
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::ipam::{NAMESPACE, POOL, Ranges};
+use crate::names;
+
+/// The kinds that a new cluster gets, and the resources that the API server keeps them under.
+const RESOURCES: [(&str, &str); 8] = [
+    ("ClusterRole", "clusterroles"),
+    ("ClusterRoleBinding", "clusterrolebindings"),
+    ("ConfigMap", "configmaps"),
+    ("Namespace", "namespaces"),
+    ("Role", "roles"),
+    ("RoleBinding", "rolebindings"),
+    ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+    ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+];
+
+/// Whose credential a request is sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// super-admin.conf, in system:masters: it needs no binding, so it makes the first one and nothing else.
+    BreakGlass,
+    /// admin.conf.
+    Admin,
+}
+
+/// An object that is to be as it stands here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// All of it, as the API server takes it.
+    pub value: Value,
+}
+
+impl Object {
+    /// Returns the objects of one of this room's YAML files.
+    pub(super) fn read_all(text: &str) -> Vec<Self> {
+        serde_yaml::Deserializer::from_str(text)
+            .map(|document| Self { value: Value::deserialize(document).expect("a test reads every file") })
+            .collect()
+    }
+
+    /// Returns the pool's ConfigMap: immutable, because a claim's index means nothing without it.
+    pub(super) fn pool(ranges: &Ranges) -> Self {
+        let value = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": POOL, "namespace": NAMESPACE},
+            "immutable": true,
+            "data": ranges.data(),
+        });
+        Self { value }
+    }
+
+    /// Returns whether this is the pool, which is never changed.
+    pub fn is_pool(&self) -> bool {
+        self.kind() == "ConfigMap" && self.name() == POOL
+    }
+
+    /// Returns the kind, `ConfigMap`.
+    pub fn kind(&self) -> &str {
+        self.value["kind"].as_str().unwrap_or_default()
+    }
+
+    /// Returns `metadata.name`.
+    pub fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// Returns where the object lies on the server: `/api/v1/namespaces/kiln-ipam/configmaps/pool`.
+    pub fn path(&self) -> String {
+        let version = self.value["apiVersion"].as_str().unwrap_or_default();
+        let root = if version.contains('/') { "/apis/" } else { "/api/" };
+        let space = self.value["metadata"]["namespace"].as_str();
+        let space = space.map_or(String::new(), |space| format!("/namespaces/{space}"));
+        let known = RESOURCES.iter().find(|(kind, _)| *kind == self.kind());
+        let (_, resource) = known.expect("a test asks for every object's path");
+        format!("{root}{version}{space}/{resource}/{}", self.name())
+    }
+
+    /// Returns who applies it. What makes administrators is the only thing that they can't apply themselves.
+    pub fn by(&self) -> By {
+        if self.kind() == "ClusterRoleBinding" && self.name() == names::ADMINS {
+            By::BreakGlass
+        } else {
+            By::Admin
+        }
+    }
+}
+
+/// As people name it: `ConfigMap kiln-ipam/pool`.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind())?;
+        if let Some(space) = self.value["metadata"]["namespace"].as_str() {
+            write!(f, "{space}/")?;
+        }
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The order of a cluster's birth in the API, one request after the other.
+//!
+//! Objects are applied by server-side apply and never by force. All of it can be done again at every boot, and then
+//! changes nothing.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{By, Expected, Object, Probe, after_proof, before_proof, proof};
+use crate::ipam::{Ranges, RangesError};
+use crate::names::FIELD_MANAGER;
+use crate::settings::Settings;
+
+/// All that is to be done, in order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Returns the plan for a cluster: what nodes need to be kept in bounds, the proof that it does, nodes' rights.
+    ///
+    /// # Errors
+    /// When the settings describe no pool.
+    pub fn of(settings: &Settings) -> Result<Self, RangesError> {
+        let ranges = Ranges::of(&settings.cluster)?;
+        let before = before_proof(&ranges).into_iter().map(Step::Apply);
+        let probes = proof::probes(&ranges).into_iter().map(Step::Probe);
+        let after = after_proof().into_iter().map(Step::Apply);
+        Ok(Self { steps: before.chain(probes).chain(after).collect() })
+    }
+
+    /// Returns the steps in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// The object is applied.
+    Apply(Object),
+    /// The pool is read, because it could not be applied: the two are told apart for people.
+    ReadPool(Object),
+    /// A policy is tried, and nothing is changed.
+    Probe(Probe),
+}
+
+/// A request as it goes over the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Whose credential it is sent with.
+    pub by: By,
+    /// `GET`, `POST` or `PATCH`.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// What is sent, if anything.
+    pub body: Option<Value>,
+    /// Who is impersonated: `Impersonate-User`, and an `Impersonate-Group` for each group.
+    pub impersonated: Option<(String, Vec<&'static str>)>,
+}
+
+impl Step {
+    /// Returns the request that does it.
+    pub fn request(&self) -> Request {
+        match self {
+            Self::Apply(object) => Request {
+                by: object.by(),
+                method: "PATCH",
+                path: format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", object.path()),
+                content_type: "application/apply-patch+yaml",
+                body: Some(object.value.clone()),
+                impersonated: None,
+            },
+            Self::ReadPool(pool) => Request {
+                by: By::Admin,
+                method: "GET",
+                path: pool.path(),
+                content_type: "application/json",
+                body: None,
+                impersonated: None,
+            },
+            Self::Probe(probe) => Request {
+                by: By::Admin,
+                method: probe.method,
+                path: format!("{}?dryRun=All", probe.path),
+                content_type: match probe.method {
+                    "PATCH" => "application/merge-patch+json",
+                    _ => "application/json",
+                },
+                body: Some(probe.body.clone()),
+                impersonated: Some((probe.user.clone(), probe.groups.clone())),
+            },
+        }
+    }
+}
+
+/// As part of a sentence: what is done.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply(object) => write!(f, "apply {object}"),
+            Self::ReadPool(pool) => write!(f, "read {pool}"),
+            Self::Probe(probe) => match probe.expected {
+                Expected::Accepted => write!(f, "try whether {} is accepted", probe.what),
+                Expected::Refused(_) => write!(f, "try whether {} is refused", probe.what),
+            },
+        }
+    }
+}

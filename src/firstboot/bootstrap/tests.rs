@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What can be said of bootstrap without a server.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::exit::Exit;
+use crate::names;
+
+fn settings(pods: &str, addressing: &str) -> Settings {
+    let text = format!(
+        "{{version: 1, image: lab, cluster: {{pods: [{pods}], services: [10.96.0.0/16], block_prefix: 26, \
+         block_prefix_v6: 64, nodes_max: 8, surge: 1, pods_max: 50, reserved: [1, 3], addressing: {addressing}}}}}"
+    );
+    serde_yaml::from_str(&text).unwrap()
+}
+
+fn plan(addressing: &str) -> Plan {
+    Plan::of(&settings("10.234.0.0/20", addressing)).unwrap()
+}
+
+fn named(objects: &[Object]) -> Vec<String> {
+    objects.iter().map(Object::to_string).collect()
+}
+
+#[test]
+fn the_order_is_the_one_in_which_nothing_is_open_in_between() {
+    let objects = objects(&settings("10.234.0.0/20", "claim")).unwrap();
+    assert_eq!(
+        named(&objects),
+        [
+            "ClusterRoleBinding kubeadm:cluster-admins",
+            "Namespace kiln-ipam",
+            "ConfigMap kiln-ipam/pool",
+            "ValidatingAdmissionPolicy kiln-claims",
+            "ValidatingAdmissionPolicyBinding kiln-claims",
+            "ValidatingAdmissionPolicy kiln-claims-stay",
+            "ValidatingAdmissionPolicyBinding kiln-claims-stay",
+            "ValidatingAdmissionPolicy kiln-podcidrs",
+            "ValidatingAdmissionPolicyBinding kiln-podcidrs",
+            "ValidatingAdmissionPolicy kiln-node-deletion",
+            "ValidatingAdmissionPolicyBinding kiln-node-deletion",
+            "ValidatingAdmissionPolicy kiln-pool-deletion",
+            "ValidatingAdmissionPolicyBinding kiln-pool-deletion",
+            "ClusterRoleBinding kiln:node-renewal",
+            "Role kiln-ipam/kiln:claims",
+            "RoleBinding kiln-ipam/kiln:claims",
+            "ClusterRoleBinding kiln:node-proxier",
+            "ClusterRole kiln:node-network",
+            "ClusterRoleBinding kiln:node-network",
+            "ClusterRoleBinding kiln:worker-requests",
+            "ClusterRoleBinding kiln:worker-approval",
+        ]
+    );
+    let by_break_glass: Vec<&Object> =
+        objects.iter().filter(|object| object.by() == By::BreakGlass).collect();
+    assert_eq!(by_break_glass, [&objects[0]]);
+    assert_eq!(objects[2].path(), "/api/v1/namespaces/kiln-ipam/configmaps/pool");
+    let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    assert_eq!(objects[3].path(), format!("{policies}/kiln-claims"));
+    assert_eq!(objects.iter().map(Object::path).collect::<BTreeSet<_>>().len(), objects.len());
+}
+
+/// A refusal of a policy that is not Forbidden comes as 422 and looks like a malformed object.
+#[test]
+fn every_policy_denies_with_403_and_fails_closed() {
+    for policy in policies() {
+        assert_eq!(policy.value["spec"]["failurePolicy"], "Fail", "{policy}");
+        for rule in policy.value["spec"]["validations"].as_array().unwrap() {
+            assert_eq!(rule["reason"], "Forbidden", "{policy}: {rule}");
+            assert!(!rule["message"].as_str().unwrap().contains('\n'), "{policy}: {rule}");
+        }
+    }
+}
+
+fn policies() -> Vec<Object> {
+    let all = objects(&settings("10.234.0.0/20", "claim")).unwrap();
+    all.into_iter().filter(|object| object.kind() == "ValidatingAdmissionPolicy").collect()
+}
+
+/// What no dry run of a new cluster can show: the rules for people and for the controllers of others, which need a Node
+/// that is Ready or a right that nobody has yet.
+const UNPROVEN: [&str; 4] = [
+    "claims and the pool are changed only by who may change everything",
+    "in this cluster podCIDRs are set by the node itself, from its claim",
+    "the Node is Ready, so its machine runs and uses its block; power it off first, or annotate the Node with \
+     kiln.dev/allow-delete=true",
+    "the blocks of running machines hang on it; annotate it with kiln.dev/allow-delete=true if no node is left",
+];
+
+#[test]
+fn every_rule_on_nodes_is_proven() {
+    let rules: BTreeSet<String> = policies()
+        .iter()
+        .flat_map(|policy| policy.value["spec"]["validations"].as_array().unwrap().clone())
+        .map(|rule| rule["message"].as_str().unwrap().to_owned())
+        .collect();
+    let probes = [plan("claim"), plan("kcm")];
+    let mut proven: BTreeSet<String> = probes
+        .iter()
+        .flat_map(Plan::steps)
+        .filter_map(|step| match step {
+            Step::Probe(Probe { expected: Expected::Refused(words), .. }) => Some((*words).to_owned()),
+            _ => None,
+        })
+        .collect();
+    proven.extend(UNPROVEN.map(str::to_owned));
+    assert_eq!(rules, proven);
+    assert!(UNPROVEN.iter().filter(|words| words.contains(names::ALLOW_DELETE)).count() == 2);
+}
+
+#[test]
+fn a_claim_of_every_family_is_proven_and_refused_once_for_each_rule() {
+    for (pods, blocks) in [
+        ("10.234.0.0/20", vec!["10.234.0.0/26"]),
+        ("'fd00:1::/56'", vec!["fd00:1::/64"]),
+        ("'fd00:1::/56', 10.234.0.0/20", vec!["fd00:1::/64", "10.234.0.0/26"]),
+    ] {
+        let steps = Plan::of(&settings(pods, "claim")).unwrap().steps().to_vec();
+        let bodies: Vec<&Value> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Probe(probe) => Some(&probe.body),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(bodies.len(), 18, "{pods}");
+        let good = bodies.iter().find(|body| body["kind"] == "Node").unwrap();
+        assert_eq!(good["spec"]["podCIDRs"], json!(blocks));
+        let outside = bodies.iter().filter(|body| body["kind"] == "Node").nth(2).unwrap();
+        assert!(
+            ["10.234.16.0/26", "fd00:1:0:100::/64"].contains(&outside["spec"]["podCIDR"].as_str().unwrap())
+        );
+    }
+}
+
+/// The answer that a server with the policies at work gives.
+fn good_answer(step: &Step) -> Answer {
+    match step {
+        Step::Probe(Probe { expected: Expected::Refused(words), .. }) => {
+            Answer::Said(403, json!({"message": format!("denied request: {words}")}))
+        }
+        _ => Answer::Said(200, json!({})),
+    }
+}
+
+#[test]
+fn nodes_get_their_rights_only_after_the_proof() {
+    let plan = plan("claim");
+    let mut seen = Seen::default();
+    let mut requests = Vec::new();
+    while let Next::Do(step) = next(&plan, &seen) {
+        requests.push(step.request());
+        seen.fold(&step, &good_answer(&step));
+    }
+    assert_eq!(next(&plan, &seen), Next::Done);
+    assert_eq!(seen.warnings, Vec::<String>::new());
+    let last_probe = requests.iter().rposition(|request| request.path.ends_with("?dryRun=All")).unwrap();
+    let first_right = requests.iter().position(|request| request.path.contains("kiln:")).unwrap();
+    assert!(last_probe < first_right);
+    assert_eq!(requests[0].by, By::BreakGlass);
+    assert_eq!(requests[last_probe].impersonated.as_ref().unwrap().1, [names::NODES, names::ADMINS]);
+}
+
+/// Goes on until `next` gives a step for which `stop` holds, and returns that step.
+fn until(plan: &Plan, seen: &mut Seen, stop: impl Fn(&Step) -> bool) -> Step {
+    loop {
+        match next(plan, seen) {
+            Next::Do(step) if stop(&step) => return step,
+            Next::Do(step) => seen.fold(&step, &good_answer(&step)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_does_not_bite_yet_is_waited_for_but_not_for_ever() {
+    let plan = plan("claim");
+    let mut seen = Seen::default();
+    let step =
+        until(&plan, &mut seen, |step| step.to_string() == "try whether a claim with a finalizer is refused");
+    seen.fold(&step, &Answer::Said(201, json!({})));
+    let wait = "try whether a claim with a finalizer is refused: it was accepted";
+    assert_eq!(next(&plan, &seen), Next::Wait(wait.to_owned()));
+    seen.waited(Duration::from_secs(1));
+    assert_eq!(next(&plan, &seen), Next::Do(step.clone()));
+    seen.fold(&step, &Answer::Said(403, json!({"message": "User cannot impersonate"})));
+    seen.waited(WAIT_LIMIT);
+    let Next::Stuck(stuck) = next(&plan, &seen) else { panic!("still waiting") };
+    assert_eq!(stuck.exit, Exit::TryAgain);
+    assert_eq!(
+        stuck.reason,
+        "try whether a claim with a finalizer is refused: waited 30 s in vain: 403 User cannot impersonate"
+    );
+}
+
+#[test]
+fn another_pool_is_never_changed_and_the_difference_is_named() {
+    let plan = plan("claim");
+    let mut seen = Seen::default();
+    let step = until(&plan, &mut seen, |step| matches!(step, Step::Apply(object) if object.is_pool()));
+    seen.fold(&step, &Answer::Said(422, json!({"message": "field is immutable"})));
+    let Next::Do(read @ Step::ReadPool(_)) = next(&plan, &seen) else { panic!("the pool is not read") };
+    let mut other = objects(&settings("10.234.0.0/21", "claim")).unwrap().remove(2).value;
+    let mut elsewhere = seen.clone();
+    elsewhere.fold(&read, &Answer::Said(200, other.clone()));
+    let reason = "the cluster's pool (ConfigMap kiln-ipam/pool) is another than the settings' and can't be changed: \
+                  blocks is \"32\" there and \"64\" here";
+    let stuck = Stuck { exit: Exit::Config, reason: reason.to_owned() };
+    assert_eq!(next(&plan, &elsewhere), Next::Stuck(stuck));
+    other["data"] = json!(Ranges::of(&settings("10.234.0.0/20", "claim").cluster).unwrap().data());
+    seen.fold(&read, &Answer::Said(200, other));
+    assert_eq!(seen.warnings, ["ConfigMap kiln-ipam/pool: left as it is: field is immutable"]);
+    assert!(matches!(next(&plan, &seen), Next::Do(Step::Apply(_))));
+}
+
+#[test]
+fn what_others_have_changed_is_left_and_told() {
+    let plan = plan("claim");
+    let mut seen = Seen::default();
+    let step = until(&plan, &mut seen, |step| step.to_string().ends_with("Policy kiln-podcidrs"));
+    let cause = json!({"field": ".spec.failurePolicy", "message": "conflict with \"kubectl-edit\""});
+    seen.fold(&step, &Answer::Said(409, json!({"details": {"causes": [cause]}})));
+    let warning = "ValidatingAdmissionPolicy kiln-podcidrs: left as it is, others have set .spec.failurePolicy \
+                   (conflict with \"kubectl-edit\")";
+    assert_eq!(seen.warnings, [warning]);
+    until(&plan, &mut seen, |step| step.to_string().ends_with("Binding kiln-podcidrs"));
+}
+
+#[test]
+fn a_right_that_is_not_believed_yet_is_waited_for_and_an_old_server_is_not() {
+    let plan = plan("claim");
+    let mut seen = Seen::default();
+    let step = until(&plan, &mut seen, |step| step.to_string() == "apply Namespace kiln-ipam");
+    seen.fold(&step, &Answer::Said(403, json!({"message": "User \"kubernetes-admin\" cannot patch"})));
+    assert!(matches!(next(&plan, &seen), Next::Wait(_)));
+    seen.waited(Duration::from_secs(1));
+    let step = until(&plan, &mut seen, |step| step.to_string().ends_with("Policy kiln-claims"));
+    seen.fold(
+        &step,
+        &Answer::Said(404, json!({"message": "the server could not find the requested resource"})),
+    );
+    let Next::Stuck(stuck) = next(&plan, &seen) else { panic!("not stuck") };
+    assert_eq!(stuck.exit, Exit::Config);
+}
