@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! First boot: makes the machine that it runs on a Kubernetes node. Look, decide one step, do it, record it, look again.
 
+pub mod apply_bootstrap;
 pub mod bootstrap;
 pub mod control;
 pub mod file;

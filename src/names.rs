@@ -7,9 +7,6 @@ pub const PREFIX: &str = "kiln.dev/";
 /// Annotation of a Node, of the pool or of its namespace: its deletion is meant although blocks are in use.
 pub const ALLOW_DELETE: &str = "kiln.dev/allow-delete";
 
-/// Who the API server writes down as manager of the fields that kiln applies.
-pub const FIELD_MANAGER: &str = "kiln";
-
 /// The group of every node's own certificate.
 pub const NODES: &str = "system:nodes";
 

@@ -11,9 +11,9 @@ mod seen;
 mod steps;
 
 pub use object::{By, Object};
-pub use proof::{Expected, Probe};
+pub use proof::{Expected, Probe, Verb};
 pub use seen::{Answer, Next, Seen, Stuck, WAIT_LIMIT, next};
-pub use steps::{Plan, Request, Step};
+pub use steps::{Plan, Step};
 
 use crate::ipam::{Ranges, RangesError};
 use crate::settings::Settings;

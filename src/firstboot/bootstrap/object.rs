@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An API object as it is applied, and where it lies on the server.
+//! An API object as it is applied, and by whom.
 
 use std::fmt;
 
@@ -8,18 +8,6 @@ use serde_json::{Value, json};
 
 use crate::ipam::{NAMESPACE, POOL, Ranges};
 use crate::names;
-
-/// The kinds that a new cluster gets, and the resources that the API server keeps them under.
-const RESOURCES: [(&str, &str); 8] = [
-    ("ClusterRole", "clusterroles"),
-    ("ClusterRoleBinding", "clusterrolebindings"),
-    ("ConfigMap", "configmaps"),
-    ("Namespace", "namespaces"),
-    ("Role", "roles"),
-    ("RoleBinding", "rolebindings"),
-    ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
-    ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-];
 
 /// Whose credential a request is sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +58,6 @@ impl Object {
     /// Returns `metadata.name`.
     pub fn name(&self) -> &str {
         self.value["metadata"]["name"].as_str().unwrap_or_default()
-    }
-
-    /// Returns where the object lies on the server: `/api/v1/namespaces/kiln-ipam/configmaps/pool`.
-    pub fn path(&self) -> String {
-        let version = self.value["apiVersion"].as_str().unwrap_or_default();
-        let root = if version.contains('/') { "/apis/" } else { "/api/" };
-        let space = self.value["metadata"]["namespace"].as_str();
-        let space = space.map_or(String::new(), |space| format!("/namespaces/{space}"));
-        let known = RESOURCES.iter().find(|(kind, _)| *kind == self.kind());
-        let (_, resource) = known.expect("a test asks for every object's path");
-        format!("{root}{version}{space}/{resource}/{}", self.name())
     }
 
     /// Returns who applies it. What makes administrators is the only thing that they can't apply themselves.

@@ -10,6 +10,7 @@ mod podcidrs;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::Object;
 use crate::ipam::Ranges;
 use crate::names;
 use crate::pool::Pool;
@@ -27,17 +28,24 @@ pub enum Expected {
     Refused(&'static str),
 }
 
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// The object is created.
+    Create,
+    /// The object is there, and fields are added to it.
+    Apply,
+}
+
 /// A request that changes nothing, sent in another's name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
     /// What is tried, as part of a sentence: "a claim with a finalizer".
     pub what: &'static str,
-    /// `POST` or `PATCH`.
-    pub method: &'static str,
-    /// Without the query.
-    pub path: String,
+    /// How.
+    pub verb: Verb,
     /// What is sent.
-    pub body: Value,
+    pub object: Object,
     /// The user that is impersonated.
     pub user: String,
     /// The groups that are impersonated.
@@ -59,12 +67,11 @@ pub fn probes(ranges: &Ranges) -> Vec<Probe> {
 }
 
 /// A request that creates something as the node that is played.
-fn by_node(what: &'static str, path: String, body: Value, expected: Expected) -> Probe {
+fn by_node(what: &'static str, value: Value, expected: Expected) -> Probe {
     Probe {
         what,
-        method: "POST",
-        path,
-        body,
+        verb: Verb::Create,
+        object: Object { value },
         user: format!("{}{NODE}", names::NODE_USER),
         groups: vec![names::NODES, names::ADMINS],
         expected,

@@ -7,21 +7,38 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::{Expected, Object, Plan, Probe, Step};
 use crate::exit::Exit;
 
 /// How long one step may be waited for: bindings and policies bite within a second or two, on a busy server within ten.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// What became of a request.
-#[derive(Debug, Clone, PartialEq)]
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The server's status code and body.
-    Said(u16, Value),
-    /// None came; why.
-    Nothing(String),
+    /// It was done, or would have been.
+    Done,
+    /// An object of this name is there already.
+    Exists,
+    /// The pool that is there.
+    Pool {
+        /// Its data.
+        data: BTreeMap<String, String>,
+        /// Whether it can never change.
+        is_immutable: bool,
+    },
+    /// The pool is not there.
+    NoPool,
+    /// 403, in the server's words.
+    Forbidden(String),
+    /// Others manage fields that were to be applied: each field with what the server says of it.
+    Conflict(Vec<String>),
+    /// 422, in the server's words.
+    Invalid(String),
+    /// No answer, or one that may be another in a moment.
+    Passing(String),
+    /// An answer that will stay the same.
+    Wrong(String),
 }
 
 /// What was seen so far in this run.
@@ -89,10 +106,10 @@ impl Seen {
     /// Notes what became of a step that [`next`] gave.
     pub fn fold(&mut self, step: &Step, answer: &Answer) {
         let outcome = match (step, answer) {
-            (_, Answer::Nothing(reason)) => Outcome::Passing(reason.clone()),
-            (Step::Apply(object), Answer::Said(code, body)) => self.applied(object, *code, body),
-            (Step::ReadPool(pool), Answer::Said(code, body)) => self.pool_read(pool, *code, body),
-            (Step::Probe(probe), Answer::Said(code, body)) => tried(probe, *code, body),
+            (_, Answer::Passing(reason)) => Outcome::Passing(reason.clone()),
+            (Step::Apply(object), answer) => self.applied(object, answer),
+            (Step::ReadPool(pool), answer) => self.pool_read(pool, answer),
+            (Step::Probe(probe), answer) => tried(probe, answer),
         };
         self.trouble = match outcome {
             Outcome::Done => {
@@ -115,45 +132,49 @@ impl Seen {
         }
     }
 
-    fn applied(&mut self, object: &Object, code: u16, body: &Value) -> Outcome {
-        match code {
-            200..=299 => Outcome::Done,
-            409 | 422 if object.is_pool() => {
-                self.pool_refused = Some(message(body));
-                Outcome::ReadPool
-            }
-            409 => {
-                self.warnings.push(left_as_it_is(object, body));
+    fn applied(&mut self, object: &Object, answer: &Answer) -> Outcome {
+        match answer {
+            Answer::Conflict(fields) if object.is_pool() => self.refuse(&fields.join(", ")),
+            Answer::Invalid(words) if object.is_pool() => self.refuse(words),
+            Answer::Conflict(fields) => {
+                let fields = fields.join(", ");
+                self.warnings.push(format!("{object}: left as it is, others have set {fields}"));
                 Outcome::Done
             }
-            404 if object.kind().starts_with("ValidatingAdmission") => Outcome::Wrong(format!(
-                "the API server does not know {}; Kubernetes 1.30 is the first that does",
-                object.kind()
-            )),
-            400 | 404 | 422 => Outcome::Wrong(format!("{object}: {}", message(body))),
-            // 403 too: a binding takes a moment until it is believed.
-            code => Outcome::Passing(format!("{code} {}", message(body))),
+            // A binding takes a moment until it is believed.
+            Answer::Forbidden(words) => Outcome::Passing(words.clone()),
+            Answer::Invalid(words) | Answer::Wrong(words) => Outcome::Wrong(format!("{object}: {words}")),
+            _ => Outcome::Done,
         }
     }
 
+    fn refuse(&mut self, words: &str) -> Outcome {
+        self.pool_refused = Some(words.to_owned());
+        Outcome::ReadPool
+    }
+
     /// The pool that is there may say the same after all, under another manager of its fields.
-    fn pool_read(&mut self, pool: &Object, code: u16, body: &Value) -> Outcome {
+    fn pool_read(&mut self, pool: &Object, answer: &Answer) -> Outcome {
         let refused = self.pool_refused.clone().unwrap_or_default();
-        match (code, differing(&pool.value["data"], &body["data"])) {
-            (200, Some(difference)) => Outcome::Wrong(format!(
-                "the cluster's pool ({pool}) is another than the settings' and can't be changed: {difference}"
-            )),
-            (200, None) if body["immutable"] == json!(true) => {
-                self.warnings.push(format!("{pool}: left as it is: {refused}"));
-                Outcome::Done
-            }
-            (200, None) => Outcome::Wrong(format!("the cluster's pool ({pool}) is not immutable: {refused}")),
+        match answer {
+            Answer::Pool { data, is_immutable } => match (differing(pool, data), is_immutable) {
+                (Some(difference), _) => Outcome::Wrong(format!(
+                    "the cluster's pool ({pool}) is another than the settings' and can't be changed: {difference}"
+                )),
+                (None, false) => Outcome::Wrong(format!(
+                    "the cluster's pool ({pool}) is not immutable, and can't be made so: {refused}"
+                )),
+                (None, true) => {
+                    self.warnings.push(format!("{pool}: left as it is: {refused}"));
+                    Outcome::Done
+                }
+            },
             // It went away in between: it is applied again.
-            (404, _) => {
+            Answer::NoPool => {
                 self.pool_refused = None;
                 Outcome::Passing(refused)
             }
-            (code, _) => Outcome::Passing(format!("{code} {}", message(body))),
+            answer => Outcome::Passing(words(answer)),
         }
     }
 }
@@ -166,47 +187,35 @@ enum Outcome {
     Wrong(String),
 }
 
-fn tried(probe: &Probe, code: u16, body: &Value) -> Outcome {
-    let said = message(body);
-    let is_as_expected = match probe.expected {
-        Expected::Accepted => matches!(code, 200..=299 | 409),
-        Expected::Refused(words) => code == 403 && said.ends_with(words),
+fn tried(probe: &Probe, answer: &Answer) -> Outcome {
+    let is_as_expected = match (probe.expected, answer) {
+        // That it exists is said only after admission.
+        (Expected::Accepted, Answer::Done | Answer::Exists) => true,
+        (Expected::Refused(rule), Answer::Forbidden(words)) => words.ends_with(rule),
+        _ => false,
     };
-    match (is_as_expected, code) {
-        (true, _) => Outcome::Done,
-        (false, 200..=299 | 409) => Outcome::Passing("it was accepted".to_owned()),
-        (false, _) => Outcome::Passing(format!("{code} {said}")),
+    if is_as_expected { Outcome::Done } else { Outcome::Passing(words(answer)) }
+}
+
+/// Why an answer is not the one that is waited for.
+fn words(answer: &Answer) -> String {
+    match answer {
+        Answer::Done | Answer::Exists | Answer::Pool { .. } | Answer::NoPool => "it is accepted".to_owned(),
+        Answer::Conflict(fields) => format!("others have set {}", fields.join(", ")),
+        Answer::Forbidden(words) | Answer::Invalid(words) | Answer::Passing(words) | Answer::Wrong(words) => {
+            words.clone()
+        }
     }
 }
 
-/// The message of a `Status`, or nothing.
-fn message(body: &Value) -> String {
-    body["message"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Names the fields that others manage and their managers, as the server tells them.
-fn left_as_it_is(object: &Object, body: &Value) -> String {
-    let causes = body["details"]["causes"].as_array().map_or(&[][..], Vec::as_slice);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let fields: Vec<String> = causes
-        .iter()
-        .map(|cause| format!("{} ({})", text(&cause["field"]), text(&cause["message"])))
-        .collect();
-    match fields.is_empty() {
-        true => format!("{object}: left as it is: {}", message(body)),
-        false => format!("{object}: left as it is, others have set {}", fields.join(", ")),
-    }
-}
-
-/// Names the first key of the pool's data that differs, and both values.
-fn differing(wanted: &Value, found: &Value) -> Option<String> {
-    let read = |data: &Value| -> BTreeMap<String, String> {
-        serde_json::from_value(data.clone()).unwrap_or_default()
-    };
-    let (wanted, found) = (read(wanted), read(found));
+/// Names the first key of the pool's data that differs, and both values. The hash differs with any of them.
+fn differing(pool: &Object, found: &BTreeMap<String, String>) -> Option<String> {
+    let wanted: BTreeMap<String, String> =
+        serde_json::from_value(pool.value["data"].clone()).unwrap_or_default();
     let keys = wanted.keys().chain(found.keys()).filter(|key| *key != "hash");
     let other = keys.into_iter().find(|key| wanted.get(*key) != found.get(*key))?;
-    let show =
-        |data: &BTreeMap<String, String>| data.get(other).map_or("nothing".to_owned(), |v| format!("{v:?}"));
-    Some(format!("{other} is {} there and {} here", show(&found), show(&wanted)))
+    let show = |data: &BTreeMap<String, String>| {
+        data.get(other).map_or("nothing".to_owned(), |value| format!("{value:?}"))
+    };
+    Some(format!("{other} is {} there and {} here", show(found), show(&wanted)))
 }

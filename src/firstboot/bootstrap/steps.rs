@@ -6,11 +6,8 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
-use super::{By, Expected, Object, Probe, after_proof, before_proof, proof};
+use super::{Expected, Object, Probe, after_proof, before_proof, proof};
 use crate::ipam::{Ranges, RangesError};
-use crate::names::FIELD_MANAGER;
 use crate::settings::Settings;
 
 /// All that is to be done, in order.
@@ -47,58 +44,6 @@ pub enum Step {
     ReadPool(Object),
     /// A policy is tried, and nothing is changed.
     Probe(Probe),
-}
-
-/// A request as it goes over the wire.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// Whose credential it is sent with.
-    pub by: By,
-    /// `GET`, `POST` or `PATCH`.
-    pub method: &'static str,
-    /// Path and query.
-    pub path: String,
-    /// `Content-Type`.
-    pub content_type: &'static str,
-    /// What is sent, if anything.
-    pub body: Option<Value>,
-    /// Who is impersonated: `Impersonate-User`, and an `Impersonate-Group` for each group.
-    pub impersonated: Option<(String, Vec<&'static str>)>,
-}
-
-impl Step {
-    /// Returns the request that does it.
-    pub fn request(&self) -> Request {
-        match self {
-            Self::Apply(object) => Request {
-                by: object.by(),
-                method: "PATCH",
-                path: format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", object.path()),
-                content_type: "application/apply-patch+yaml",
-                body: Some(object.value.clone()),
-                impersonated: None,
-            },
-            Self::ReadPool(pool) => Request {
-                by: By::Admin,
-                method: "GET",
-                path: pool.path(),
-                content_type: "application/json",
-                body: None,
-                impersonated: None,
-            },
-            Self::Probe(probe) => Request {
-                by: By::Admin,
-                method: probe.method,
-                path: format!("{}?dryRun=All", probe.path),
-                content_type: match probe.method {
-                    "PATCH" => "application/merge-patch+json",
-                    _ => "application/json",
-                },
-                body: Some(probe.body.clone()),
-                impersonated: Some((probe.user.clone(), probe.groups.clone())),
-            },
-        }
-    }
 }
 
 /// As part of a sentence: what is done.

@@ -58,10 +58,7 @@ fn the_order_is_the_one_in_which_nothing_is_open_in_between() {
     let by_break_glass: Vec<&Object> =
         objects.iter().filter(|object| object.by() == By::BreakGlass).collect();
     assert_eq!(by_break_glass, [&objects[0]]);
-    assert_eq!(objects[2].path(), "/api/v1/namespaces/kiln-ipam/configmaps/pool");
-    let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
-    assert_eq!(objects[3].path(), format!("{policies}/kiln-claims"));
-    assert_eq!(objects.iter().map(Object::path).collect::<BTreeSet<_>>().len(), objects.len());
+    assert_eq!(named(&objects).into_iter().collect::<BTreeSet<_>>().len(), objects.len());
 }
 
 /// A refusal of a policy that is not Forbidden comes as 422 and looks like a malformed object.
@@ -123,7 +120,7 @@ fn a_claim_of_every_family_is_proven_and_refused_once_for_each_rule() {
         let bodies: Vec<&Value> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Probe(probe) => Some(&probe.body),
+                Step::Probe(probe) => Some(&probe.object.value),
                 _ => None,
             })
             .collect();
@@ -141,9 +138,9 @@ fn a_claim_of_every_family_is_proven_and_refused_once_for_each_rule() {
 fn good_answer(step: &Step) -> Answer {
     match step {
         Step::Probe(Probe { expected: Expected::Refused(words), .. }) => {
-            Answer::Said(403, json!({"message": format!("denied request: {words}")}))
+            Answer::Forbidden(format!("denied request: {words}"))
         }
-        _ => Answer::Said(200, json!({})),
+        _ => Answer::Done,
     }
 }
 
@@ -151,25 +148,30 @@ fn good_answer(step: &Step) -> Answer {
 fn nodes_get_their_rights_only_after_the_proof() {
     let plan = plan("claim");
     let mut seen = Seen::default();
-    let mut requests = Vec::new();
+    let mut steps = Vec::new();
     while let Next::Do(step) = next(&plan, &seen) {
-        requests.push(step.request());
         seen.fold(&step, &good_answer(&step));
+        steps.push(step);
     }
     assert_eq!(next(&plan, &seen), Next::Done);
-    assert_eq!(seen.warnings, Vec::<String>::new());
-    let last_probe = requests.iter().rposition(|request| request.path.ends_with("?dryRun=All")).unwrap();
-    let first_right = requests.iter().position(|request| request.path.contains("kiln:")).unwrap();
+    assert_eq!((steps.as_slice(), seen.warnings), (plan.steps(), Vec::<String>::new()));
+    let last_probe = steps.iter().rposition(|step| matches!(step, Step::Probe(_))).unwrap();
+    let first_right = steps.iter().position(|step| step.to_string().contains(" kiln:")).unwrap();
     assert!(last_probe < first_right);
-    assert_eq!(requests[0].by, By::BreakGlass);
-    assert_eq!(requests[last_probe].impersonated.as_ref().unwrap().1, [names::NODES, names::ADMINS]);
+    for step in &steps {
+        let Step::Probe(probe) = step else { continue };
+        assert_eq!(
+            (probe.user.as_str(), probe.groups.as_slice()),
+            ("system:node:kiln-proof", [names::NODES, names::ADMINS].as_slice())
+        );
+    }
 }
 
-/// Goes on until `next` gives a step for which `stop` holds, and returns that step.
-fn until(plan: &Plan, seen: &mut Seen, stop: impl Fn(&Step) -> bool) -> Step {
+/// Goes on until `next` gives a step with these words, and returns that step.
+fn until(plan: &Plan, seen: &mut Seen, words: &str) -> Step {
     loop {
         match next(plan, seen) {
-            Next::Do(step) if stop(&step) => return step,
+            Next::Do(step) if step.to_string() == words => return step,
             Next::Do(step) => seen.fold(&step, &good_answer(&step)),
             other => panic!("{other:?}"),
         }
@@ -180,69 +182,68 @@ fn until(plan: &Plan, seen: &mut Seen, stop: impl Fn(&Step) -> bool) -> Step {
 fn a_policy_that_does_not_bite_yet_is_waited_for_but_not_for_ever() {
     let plan = plan("claim");
     let mut seen = Seen::default();
-    let step =
-        until(&plan, &mut seen, |step| step.to_string() == "try whether a claim with a finalizer is refused");
-    seen.fold(&step, &Answer::Said(201, json!({})));
-    let wait = "try whether a claim with a finalizer is refused: it was accepted";
+    let step = until(&plan, &mut seen, "try whether a claim with a finalizer is refused");
+    seen.fold(&step, &Answer::Done);
+    let wait = "try whether a claim with a finalizer is refused: it is accepted";
     assert_eq!(next(&plan, &seen), Next::Wait(wait.to_owned()));
     seen.waited(Duration::from_secs(1));
     assert_eq!(next(&plan, &seen), Next::Do(step.clone()));
-    seen.fold(&step, &Answer::Said(403, json!({"message": "User cannot impersonate"})));
+    seen.fold(&step, &Answer::Forbidden("User cannot impersonate".to_owned()));
     seen.waited(WAIT_LIMIT);
-    let Next::Stuck(stuck) = next(&plan, &seen) else { panic!("still waiting") };
-    assert_eq!(stuck.exit, Exit::TryAgain);
-    assert_eq!(
-        stuck.reason,
-        "try whether a claim with a finalizer is refused: waited 30 s in vain: 403 User cannot impersonate"
-    );
+    let reason =
+        "try whether a claim with a finalizer is refused: waited 30 s in vain: User cannot impersonate";
+    let stuck = Stuck { exit: Exit::TryAgain, reason: reason.to_owned() };
+    assert_eq!(next(&plan, &seen), Next::Stuck(stuck));
 }
 
 #[test]
 fn another_pool_is_never_changed_and_the_difference_is_named() {
     let plan = plan("claim");
     let mut seen = Seen::default();
-    let step = until(&plan, &mut seen, |step| matches!(step, Step::Apply(object) if object.is_pool()));
-    seen.fold(&step, &Answer::Said(422, json!({"message": "field is immutable"})));
-    let Next::Do(read @ Step::ReadPool(_)) = next(&plan, &seen) else { panic!("the pool is not read") };
-    let mut other = objects(&settings("10.234.0.0/21", "claim")).unwrap().remove(2).value;
+    let step = until(&plan, &mut seen, "apply ConfigMap kiln-ipam/pool");
+    seen.fold(&step, &Answer::Invalid("field is immutable".to_owned()));
+    let read = until(&plan, &mut seen, "read ConfigMap kiln-ipam/pool");
+    let pool = |pods| {
+        let data = Ranges::of(&settings(pods, "claim").cluster).unwrap().data();
+        Answer::Pool { data, is_immutable: true }
+    };
     let mut elsewhere = seen.clone();
-    elsewhere.fold(&read, &Answer::Said(200, other.clone()));
+    elsewhere.fold(&read, &pool("10.234.0.0/21"));
     let reason = "the cluster's pool (ConfigMap kiln-ipam/pool) is another than the settings' and can't be changed: \
                   blocks is \"32\" there and \"64\" here";
     let stuck = Stuck { exit: Exit::Config, reason: reason.to_owned() };
     assert_eq!(next(&plan, &elsewhere), Next::Stuck(stuck));
-    other["data"] = json!(Ranges::of(&settings("10.234.0.0/20", "claim").cluster).unwrap().data());
-    seen.fold(&read, &Answer::Said(200, other));
+    let mut gone = seen.clone();
+    gone.fold(&read, &Answer::NoPool);
+    gone.waited(Duration::from_secs(1));
+    assert_eq!(next(&plan, &gone), Next::Do(step), "it is applied again");
+    seen.fold(&read, &pool("10.234.0.0/20"));
     assert_eq!(seen.warnings, ["ConfigMap kiln-ipam/pool: left as it is: field is immutable"]);
-    assert!(matches!(next(&plan, &seen), Next::Do(Step::Apply(_))));
+    until(&plan, &mut seen, "apply ValidatingAdmissionPolicy kiln-claims");
 }
 
 #[test]
 fn what_others_have_changed_is_left_and_told() {
     let plan = plan("claim");
     let mut seen = Seen::default();
-    let step = until(&plan, &mut seen, |step| step.to_string().ends_with("Policy kiln-podcidrs"));
-    let cause = json!({"field": ".spec.failurePolicy", "message": "conflict with \"kubectl-edit\""});
-    seen.fold(&step, &Answer::Said(409, json!({"details": {"causes": [cause]}})));
-    let warning = "ValidatingAdmissionPolicy kiln-podcidrs: left as it is, others have set .spec.failurePolicy \
-                   (conflict with \"kubectl-edit\")";
+    let step = until(&plan, &mut seen, "apply ValidatingAdmissionPolicy kiln-podcidrs");
+    let field = ".spec.failurePolicy (conflict with \"kubectl-edit\")";
+    seen.fold(&step, &Answer::Conflict(vec![field.to_owned()]));
+    let warning = format!("ValidatingAdmissionPolicy kiln-podcidrs: left as it is, others have set {field}");
     assert_eq!(seen.warnings, [warning]);
-    until(&plan, &mut seen, |step| step.to_string().ends_with("Binding kiln-podcidrs"));
+    until(&plan, &mut seen, "apply ValidatingAdmissionPolicyBinding kiln-podcidrs");
 }
 
 #[test]
-fn a_right_that_is_not_believed_yet_is_waited_for_and_an_old_server_is_not() {
+fn a_right_that_is_not_believed_yet_is_waited_for_and_a_server_without_policies_is_not() {
     let plan = plan("claim");
     let mut seen = Seen::default();
-    let step = until(&plan, &mut seen, |step| step.to_string() == "apply Namespace kiln-ipam");
-    seen.fold(&step, &Answer::Said(403, json!({"message": "User \"kubernetes-admin\" cannot patch"})));
+    let step = until(&plan, &mut seen, "apply Namespace kiln-ipam");
+    seen.fold(&step, &Answer::Forbidden("User \"kubernetes-admin\" cannot patch".to_owned()));
     assert!(matches!(next(&plan, &seen), Next::Wait(_)));
     seen.waited(Duration::from_secs(1));
-    let step = until(&plan, &mut seen, |step| step.to_string().ends_with("Policy kiln-claims"));
-    seen.fold(
-        &step,
-        &Answer::Said(404, json!({"message": "the server could not find the requested resource"})),
-    );
-    let Next::Stuck(stuck) = next(&plan, &seen) else { panic!("not stuck") };
-    assert_eq!(stuck.exit, Exit::Config);
+    let step = until(&plan, &mut seen, "apply ValidatingAdmissionPolicy kiln-claims");
+    seen.fold(&step, &Answer::Wrong("no such kind".to_owned()));
+    let reason = "ValidatingAdmissionPolicy kiln-claims: no such kind".to_owned();
+    assert_eq!(next(&plan, &seen), Next::Stuck(Stuck { exit: Exit::Config, reason }));
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Expected, NODE, Probe, by_node, outside};
+use super::{Expected, NODE, Probe, Verb, by_node, outside};
 use crate::ipam::{NAMESPACE, POOL, Ranges, claim_name, family};
 
 /// A claim with one thing changed, and the words that refuse it.
@@ -61,11 +61,11 @@ const CASES: [Case; 10] = [
 /// Returns the probes for a cluster whose nodes claim: a good claim, then every rule once.
 pub fn claimed(ranges: &Ranges, index: u32) -> Vec<Probe> {
     let good = claim(ranges, index);
-    let mut probes = vec![create("a claim as it should be", good.clone(), Expected::Accepted)];
+    let mut probes = vec![by_node("a claim as it should be", good.clone(), Expected::Accepted)];
     for (what, change, words) in CASES {
         let mut bad = good.clone();
         change(&mut bad, ranges);
-        probes.push(create(what, bad, Expected::Refused(words)));
+        probes.push(by_node(what, bad, Expected::Refused(words)));
     }
     probes.extend(astray(ranges, good));
     probes.extend(reserved(ranges));
@@ -76,36 +76,31 @@ pub fn claimed(ranges: &Ranges, index: u32) -> Vec<Probe> {
 /// Returns the probes for a cluster whose own allocator sets blocks: there nodes claim nothing.
 pub fn allocated(ranges: &Ranges, index: u32) -> Vec<Probe> {
     let words = "in this cluster the blocks of nodes are set by its own allocator, nothing is claimed";
-    vec![create("a claim", claim(ranges, index), Expected::Refused(words)), changed()]
+    vec![by_node("a claim", claim(ranges, index), Expected::Refused(words)), changed()]
 }
 
 fn astray(ranges: &Ranges, mut claim: Value) -> Option<Probe> {
     let block = outside(&ranges.pools()[0])?;
     claim["data"][family(&block)] = json!(block.to_string());
     let words = "a claim's blocks are of the pool's ranges and block length";
-    Some(create("a claim that tells of a block elsewhere", claim, Expected::Refused(words)))
+    Some(by_node("a claim that tells of a block elsewhere", claim, Expected::Refused(words)))
 }
 
 fn reserved(ranges: &Ranges) -> Option<Probe> {
     let index = *ranges.reserved().first().filter(|index| **index < ranges.count())?;
     let words = "the block with this index is reserved";
-    Some(create("a claim on a reserved block", claim(ranges, index), Expected::Refused(words)))
+    Some(by_node("a claim on a reserved block", claim(ranges, index), Expected::Refused(words)))
 }
 
 /// The pool is all that lies there before the first node, and it is kept by the same rule as claims.
 fn changed() -> Probe {
     let words = "a node never changes or deletes what lies here";
-    let body = json!({"metadata": {"labels": {"kiln-proof": "x"}}});
-    let path = format!("{}/{POOL}", path());
-    Probe { method: "PATCH", ..by_node("a change of the pool", path, body, Expected::Refused(words)) }
-}
-
-fn create(what: &'static str, claim: Value, expected: Expected) -> Probe {
-    by_node(what, path(), claim, expected)
-}
-
-fn path() -> String {
-    format!("/api/v1/namespaces/{NAMESPACE}/configmaps")
+    let pool = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": POOL, "namespace": NAMESPACE, "labels": {"kiln-proof": "x"}},
+    });
+    Probe { verb: Verb::Apply, ..by_node("a node's change of the pool", pool, Expected::Refused(words)) }
 }
 
 /// A claim of the node that is played. Admission does not look the owner up, so its UID may be nobody's.

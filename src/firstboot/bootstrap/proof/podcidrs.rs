@@ -60,11 +60,11 @@ fn mixed_up(blocks: &[IpNet]) -> Vec<IpNet> {
 }
 
 fn create(what: &'static str, blocks: &[IpNet], expected: Expected) -> Probe {
-    let body = json!({
+    let node = json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": NODE},
         "spec": {"podCIDR": blocks[0], "podCIDRs": blocks},
     });
-    by_node(what, "/api/v1/nodes".to_owned(), body, expected)
+    by_node(what, node, expected)
 }
