@@ -6,3 +6,4 @@ mod refused;
 mod same;
 mod shop;
 mod trouble;
+mod vendors;

@@ -7,5 +7,7 @@ mod gpg;
 mod killed;
 mod name;
 mod pins;
-mod server;
+pub mod proxy;
+pub mod server;
 mod signature;
+pub mod vendor;

@@ -8,6 +8,7 @@ use kiln::host::cache::{Blob, Cache};
 use kiln::host::download::{DownloadError, DownloadErrorKind, Downloader, Limits, Settings, Want};
 use kiln::progress::{Progress, Silent};
 
+use super::proxy::Proxy;
 use super::server::{Seen, Serve, Server};
 
 /// Limits that fit a test on a busy machine.
@@ -364,29 +365,6 @@ fn two_downloads_of_the_same_file_ask_for_it_once() {
     assert!(heard[0].ends_with("/x: waiting for another download of the same file"), "{heard:?}");
 }
 
-/// An HTTP proxy for one connection (RFC 9110 section 9.3.6); returns its address and whom it was asked for.
-fn proxy() -> (String, std::sync::mpsc::Receiver<String>) {
-    use std::io::{BufRead, BufReader, Write, copy};
-    use std::net::{TcpListener, TcpStream};
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (send, receive) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut client = listener.accept().unwrap().0;
-        let mut head = BufReader::new(client.try_clone().unwrap()).lines().map(Result::unwrap);
-        let first = head.next().unwrap();
-        assert!(head.any(|line| line.is_empty()));
-        let target = first.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
-        let mut server = TcpStream::connect(&target).unwrap();
-        client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
-        send.send(target).unwrap();
-        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-        std::thread::spawn(move || copy(&mut from_client, &mut to_server));
-        let _ = copy(&mut server, &mut client);
-    });
-    (address, receive)
-}
-
 #[test]
 fn a_proxy_is_used_except_for_hosts_that_are_named() {
     let world = world();
@@ -404,7 +382,7 @@ fn a_proxy_is_used_except_for_hosts_that_are_named() {
     assert!(world.server.seen().is_empty());
     fetch(nobody, Some("example.org,localhost")).unwrap();
     std::fs::remove_dir_all(world.cache.root().join("blobs/sha256")).unwrap();
-    let (address, asked) = proxy();
-    fetch(&address, Some("example.org")).unwrap();
-    assert_eq!(asked.recv().unwrap(), format!("localhost:{}", world.server.port()));
+    let proxy = Proxy::start(None);
+    fetch(&proxy.address(), Some("example.org")).unwrap();
+    assert_eq!(proxy.asked(), [format!("localhost:{}", world.server.port())]);
 }

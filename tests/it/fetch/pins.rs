@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kiln::digest::Digest;
@@ -17,37 +17,11 @@ use kiln::pin::{
 use kiln::progress::Silent;
 
 use super::download::{bytes, limits, settings};
-use super::gpg::{DAY_S, Gpg, START_S};
+use super::gpg::{DAY_S, START_S};
 use super::server::{Serve, Server};
+use super::vendor::{SIGNED_S, Vendor, publish_with_digest, vendor};
 
 const NOW_S: u64 = START_S + 400 * DAY_S;
-const SIGNED_S: u64 = START_S + 20 * DAY_S;
-
-struct Vendor {
-    gpg: Gpg,
-    primary: String,
-    subkey: String,
-}
-
-fn vendor() -> Arc<Vendor> {
-    // Weak, so that the last test that needs it ends its agent and removes its folder.
-    static VENDOR: Mutex<Weak<Vendor>> = Mutex::new(Weak::new());
-    let mut known = VENDOR.lock().unwrap_or_else(PoisonError::into_inner);
-    known.upgrade().unwrap_or_else(|| {
-        let made = Arc::new(Vendor::new());
-        *known = Arc::downgrade(&made);
-        made
-    })
-}
-
-impl Vendor {
-    fn new() -> Self {
-        let gpg = Gpg::new();
-        let primary = gpg.primary("Mirror <m@kiln.test>", "cert");
-        let subkey = gpg.subkey(&primary, START_S + DAY_S, 100);
-        Self { gpg, primary, subkey }
-    }
-}
 
 /// Builds what a test says.
 struct Maker(Mutex<Result<Made, String>>);
@@ -84,14 +58,8 @@ fn kiln() -> Kiln {
     let cache = Cache::open(&folder.path().join("cache"), Duration::ZERO).unwrap();
     let vendor = vendor();
     server.file(&format!("{BOARD}/current/version.txt"), b"FLATCAR_BUILD=4593\nFLATCAR_VERSION=4593.2.5\n");
-    let image = bytes(300_000);
-    server.file(IMAGE, &image);
-    server.file(&format!("{IMAGE}.sig"), &vendor.gpg.sign(&vendor.subkey, SIGNED_S, &[], &image));
-    let key = "flatcar/security/image-signing-key/Flatcar_Image_Signing_Key.asc";
-    server.file(key, &vendor.gpg.export(&vendor.primary));
-    server.file("k8s/v1.34.2/bin/linux/amd64/kubelet", b"kubelet");
-    let sum = Digest::of(b"kubelet").to_string();
-    server.file("k8s/v1.34.2/bin/linux/amd64/kubelet.sha256", sum.as_bytes());
+    vendor.publish(&server, "flatcar/", &bytes(300_000));
+    publish_with_digest(&server, "k8s/v1.34.2/bin/linux/amd64/kubelet", b"kubelet");
     server.file("flannel/v0.27.4/flannel-v0.27.4-linux-amd64.tar.gz", b"flannel");
     server.file("tools/crictl", b"crictl");
     std::fs::write(folder.path().join("nodelocal"), "local").unwrap();
@@ -395,8 +363,7 @@ fn what_upstream_calls_newest_is_shown_and_taken_when_asked() {
     let image = bytes(200_000);
     let path = IMAGE.replace("4593.2.5", "4600.0.0");
     kiln.server.file(&path, &image);
-    let signature = vendor().gpg.sign(&vendor().subkey, SIGNED_S, &[], &image);
-    kiln.server.file(&format!("{path}.sig"), &signature);
+    kiln.server.file(&format!("{path}.sig"), &vendor().sign(&[], &image));
     kiln.server.file(&format!("{BOARD}/current/version.txt"), b"FLATCAR_VERSION=4600.0.0\n");
     kiln.server.file("k8s/stable-1.34.txt", b"v1.34.7");
     kiln.server.file("k8s/stable.txt", b"v1.35.1\n");
@@ -475,9 +442,7 @@ fn a_local_file_that_changed_is_told() {
 fn a_signed_url_takes_its_key_from_beside_the_signature() {
     let mut kiln = kiln().only("crictl");
     let vendor = vendor();
-    let signature = kiln
-        .server
-        .file("tools/crictl.asc", &vendor.gpg.sign(&vendor.subkey, SIGNED_S, &["--armor"], b"crictl"));
+    let signature = kiln.server.file("tools/crictl.asc", &vendor.sign(&["--armor"], b"crictl"));
     let url = kiln.server.url("tools/crictl");
     kiln.manifest.components[0].source = Source::Url { url, sha256: None, signature: Some(signature) };
     assert_eq!(
@@ -485,7 +450,7 @@ fn a_signed_url_takes_its_key_from_beside_the_signature() {
         "crictl: can't fetch https://localhost/tools/PRIMARY.asc: the server has no such file (404); check the version \
          and the address"
     );
-    kiln.server.file(&format!("tools/{}.asc", vendor.primary), &vendor.gpg.export(&vendor.primary));
+    kiln.server.file(&format!("tools/{}.asc", vendor.primary), &vendor.export);
     assert_eq!(kiln.lock().inputs["crictl"].trust.level(), TrustLevel::Signed);
 }
 

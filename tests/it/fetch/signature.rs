@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pgp::composed::{Deserializable, SignedPublicKey};
 use pgp::packet::SubpacketData;
@@ -9,41 +8,14 @@ use pgp::ser::Serialize;
 use kiln::openpgp::{Accepted, Keys, OpenpgpError, Signed, verify};
 
 use super::gpg::{DAY_S, Gpg, START_S};
+use super::vendor::{MADE_S, SIGNED_S, Vendor, vendor};
 
 const DATA: &[u8] = b"a disk image";
 
-/// Days after the start: the subkey is made on day 10 and lives 100 days.
-const MADE_S: u64 = START_S + 10 * DAY_S;
-const SIGNED_S: u64 = START_S + 20 * DAY_S;
 const NOW_S: u64 = START_S + 1000 * DAY_S;
 
-/// A vendor as Flatcar: the primary key only certifies, a subkey signs. Shared, for RSA keys take their time.
-struct Vendor {
-    gpg: Gpg,
-    primary: String,
-    subkey: String,
-    export: Vec<u8>,
-}
-
-fn vendor() -> Arc<Vendor> {
-    // Weak, so that the last test that needs it ends its agent and removes its folder.
-    static VENDOR: Mutex<Weak<Vendor>> = Mutex::new(Weak::new());
-    let mut known = VENDOR.lock().unwrap_or_else(PoisonError::into_inner);
-    known.upgrade().unwrap_or_else(|| {
-        let made = Arc::new(Vendor::new());
-        *known = Arc::downgrade(&made);
-        made
-    })
-}
-
+/// What these tests ask of a vendor.
 impl Vendor {
-    fn new() -> Self {
-        let gpg = Gpg::new();
-        let primary = gpg.primary("Vendor <v@kiln.test>", "cert");
-        let subkey = gpg.subkey(&primary, MADE_S, 100);
-        let export = gpg.export(&primary);
-        Self { gpg, primary, subkey, export }
-    }
     fn accepted(&self) -> Vec<Accepted> {
         vec![Accepted { fingerprint: self.primary.clone(), by_manifest: true }]
     }
