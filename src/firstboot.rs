@@ -3,8 +3,15 @@
 
 pub mod apply_bootstrap;
 pub mod bootstrap;
+pub mod claim;
 pub mod control;
 pub mod file;
 pub mod identity;
 pub mod network;
+pub mod next;
+pub mod node;
+pub mod observed;
+pub mod outcome;
 pub mod pki;
+pub mod reason;
+pub mod step;

@@ -20,7 +20,7 @@ pub const POOL: &str = "pool";
 pub const FORMAT: &str = "1";
 
 /// The cluster's pool: its ranges, cut into blocks; one index names one block of each family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ranges {
     /// At most one of each family; the first is the primary one. All are cut into the same number of blocks or more.
     pools: Vec<Pool>,

@@ -16,7 +16,7 @@ const BLOCK_PREFIX_MAX_V6: u8 = 125;
 const BLOCKS_MAX_BITS: u8 = 24;
 
 /// A pod range and the prefix length of its blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pool {
     range: IpNet,
     block_prefix: u8,

@@ -100,7 +100,7 @@ fn cluster_domain() -> String {
 }
 
 /// How nodes come by their blocks; one way for the whole cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {
     /// A free index is searched and claimed.

@@ -5,8 +5,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::observed::Machine;
+use super::reason::Reason;
+use crate::settings::Node;
+
 /// Who this machine is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The Node object's name.
@@ -17,4 +21,76 @@ pub struct Identity {
     pub provider_id: Option<String>,
     /// What tells this machine from its clones.
     pub instance_id: String,
+}
+
+/// Decides who the machine is, from what the settings say and what was seen of it.
+///
+/// # Errors
+/// When something is missing that nobody can guess, or could be two things.
+pub fn decide(node: &Node, machine: &Machine) -> Result<Identity, Reason> {
+    let name = node.name.clone().unwrap_or_else(|| machine.hostname.to_ascii_lowercase());
+    if !is_node_name(&name) {
+        return Err(Reason::Name(name));
+    }
+    let instance_id = machine.instance_id.clone().ok_or(Reason::NoInstance)?;
+    let addresses = if node.addresses.is_empty() { &machine.sources } else { &node.addresses };
+    if addresses.is_empty() {
+        return Err(Reason::NoAddress);
+    }
+    for (at, one) in addresses.iter().enumerate() {
+        if let Some(other) = addresses[..at].iter().find(|other| other.is_ipv4() == one.is_ipv4()) {
+            return Err(Reason::Ambiguous(*other, *one));
+        }
+    }
+    let provider_id = node.provider_id.clone();
+    Ok(Identity { name, addresses: addresses.clone(), provider_id, instance_id })
+}
+
+/// RFC 1123 subdomain, as the API server checks names of Nodes.
+fn is_node_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(hostname: &str, sources: &[&str]) -> Machine {
+        Machine {
+            hostname: hostname.to_owned(),
+            instance_id: Some("i-1".to_owned()),
+            sources: sources.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Machine::default()
+        }
+    }
+
+    #[test]
+    fn the_host_name_and_the_source_addresses_do_where_nothing_is_set() {
+        let found = decide(&Node::default(), &machine("Worker-1", &["10.0.0.4", "fd00::4"])).unwrap();
+        assert_eq!((found.name.as_str(), found.addresses.len()), ("worker-1", 2));
+        let node = Node {
+            name: Some("w".to_owned()),
+            addresses: vec!["10.9.9.9".parse().unwrap()],
+            ..Node::default()
+        };
+        let found = decide(&node, &machine("Worker-1", &["10.0.0.4", "10.0.0.5"])).unwrap();
+        assert_eq!((found.name.as_str(), found.addresses[0].to_string().as_str()), ("w", "10.9.9.9"));
+    }
+
+    #[test]
+    fn what_could_be_two_things_is_refused_and_both_are_named() {
+        let refusal = |machine| decide(&Node::default(), &machine).unwrap_err();
+        let two = refusal(machine("w", &["10.0.0.4", "fd00::4", "10.0.0.5"]));
+        assert!(two.to_string().starts_with("10.0.0.4 and 10.0.0.5 both are"), "{two}");
+        assert_eq!(refusal(machine("w", &[])), Reason::NoAddress);
+        for name in ["", "a_b", "-a", "a..b", &"a".repeat(254)] {
+            assert_eq!(refusal(machine(name, &["10.0.0.4"])), Reason::Name(name.to_owned()));
+        }
+        let nobody = Machine { instance_id: None, ..machine("w", &["10.0.0.4"]) };
+        assert_eq!(refusal(nobody), Reason::NoInstance);
+    }
 }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The order of a node's birth, top to bottom: the first thing that is missing is what is done next.
+//!
+//! Pure. That a step is never done twice, or a finished node never touched, is promised by no step: a met need yields
+//! none. A request that brought no answer is made again, under the same name, as nothing here has changed by it.
+
+mod choice;
+mod claimed;
+mod credential;
+mod held;
+
+use super::claim::Record;
+use super::identity::{self, Identity};
+use super::observed::{Found, Observed};
+use super::reason::Reason;
+use super::step::{Step, listed};
+use crate::settings::Settings;
+
+use claimed::{claimed, pool, registered};
+use credential::credential;
+use held::{held, is_held, still_held};
+
+/// Where the machine's identity is recorded.
+pub const IDENTITY: &str = "/var/lib/kiln/identity.json";
+/// Where the claim is recorded.
+pub const CLAIM: &str = "/var/lib/kiln/claim.json";
+/// Where the private key waits for its certificate.
+pub const KEY: &str = "/var/lib/kiln/kubelet-client.key";
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Do this, then look again.
+    Do(Step),
+    /// Wait a little, then look again.
+    Wait(Reason),
+    /// Everything holds.
+    Done,
+    /// This run can do no more.
+    Stuck(Reason),
+}
+
+/// A decision that ends the turn early, so that each part reads as a list of demands.
+type Part<T> = Result<T, Next>;
+
+/// Returns what comes next for a worker.
+pub fn next(want: &Settings, seen: &Observed) -> Next {
+    birth(want, seen).err().unwrap_or(Next::Done)
+}
+
+fn birth(want: &Settings, seen: &Observed) -> Part<()> {
+    let identity = identity(want, seen)?;
+    trouble(seen)?;
+    credential(seen)?;
+    let record = match held(seen)? {
+        Some(record) => still_held(seen, record)?,
+        None => {
+            let node = registered(seen)?;
+            let pool = pool(want, seen)?;
+            claimed(want, seen, identity, node, pool)?
+        }
+    };
+    network(seen, record)?;
+    report(seen)
+}
+
+fn act<T>(step: Step) -> Part<T> {
+    Err(Next::Do(step))
+}
+
+fn stuck<T>(reason: impl Into<Reason>) -> Part<T> {
+    Err(Next::Stuck(reason.into()))
+}
+
+/// Decided once, and never believed on another machine.
+fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Identity> {
+    let identity = match &seen.disk.identity {
+        Found::Is(identity) => identity,
+        Found::Broken(why) => return stuck(Reason::Broken { path: IDENTITY.to_owned(), why: why.clone() }),
+        Found::Missing => {
+            return match identity::decide(&want.node, &seen.machine) {
+                Ok(identity) => act(Step::RecordIdentity(identity)),
+                Err(reason) if reason.is_final() => stuck(reason),
+                Err(reason) => Err(Next::Wait(reason)),
+            };
+        }
+    };
+    match &seen.machine.instance_id {
+        Some(live) if *live != identity.instance_id => {
+            stuck(Reason::Cloned { recorded: identity.instance_id.clone(), live: live.clone() })
+        }
+        // A machine that says nothing today (a BIOS that hides its UUID) is no other machine for that.
+        _ => Ok(identity),
+    }
+}
+
+/// A request that failed is waited for; but a cluster whose control plane is down must survive reboots, so a node with
+/// a recorded claim goes on without an answer when its patience is over. Its claim can't be taken meanwhile: nothing
+/// but the garbage collector deletes it, after its Node, and that needs the control plane too.
+fn trouble(seen: &Observed) -> Part<()> {
+    match &seen.trouble {
+        None => Ok(()),
+        Some(_) if is_held(seen) && seen.is_patience_over => Ok(()),
+        Some(reason) if reason.is_final() && !is_held(seen) => stuck(reason.clone()),
+        Some(reason) => Err(Next::Wait(reason.clone())),
+    }
+}
+
+/// Files first, then what an earlier block left behind, and last the file whose presence turns the node ready.
+fn network(seen: &Observed, record: &Record) -> Part<()> {
+    if let Some(why) = &seen.machine.contradiction {
+        return stuck(Reason::Contradiction { blocks: listed(&record.blocks), why: why.clone() });
+    }
+    if let Some(path) = seen.disk.files.first() {
+        return act(Step::Write(path.clone()));
+    }
+    if let Some(what) = seen.machine.stale.first() {
+        return act(Step::Repair(what.clone()));
+    }
+    match &seen.disk.last {
+        Some(path) => act(Step::Write(path.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Once, by the run that recorded the claim: a warm boot writes nothing to the server.
+fn report(seen: &Observed) -> Part<()> {
+    if seen.server.is_birth && !seen.server.is_reported {
+        return act(Step::Report);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

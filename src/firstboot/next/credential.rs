@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The credential: key, request, certificate, kubeconfig. The key is durable before anybody is asked to sign it.
+
+use super::super::node;
+use super::super::observed::{Certificate, Found, Node, Observed, Request};
+use super::super::reason::Reason;
+use super::super::step::Step;
+use super::{KEY, Part, act, stuck};
+
+/// Key, request, certificate, kubeconfig; then the token has done its work.
+pub(super) fn credential(seen: &Observed) -> Part<()> {
+    name_not_lost(seen)?;
+    match &seen.disk.certificate {
+        Certificate::Current => {}
+        Certificate::Stored(name) => return act(Step::LinkCertificate(name.clone())),
+        Certificate::Missing => return request(seen),
+        Certificate::Expired if !seen.machine.has_token => return stuck(Reason::Expired),
+        // Another machine may not use an old key: all of it goes, the link first, and a new key is made.
+        Certificate::Expired => return act(Step::Remove(first_stored(seen))),
+        Certificate::Unfit(why) => return stuck(Reason::Unfit(why.clone())),
+    }
+    // The store has the key now.
+    if seen.disk.key != Found::Missing {
+        return act(Step::Remove(KEY.to_owned()));
+    }
+    if let Some(path) = seen.disk.credential.first() {
+        return act(Step::Write(path.clone()));
+    }
+    match &seen.disk.token_file {
+        Some(path) => act(Step::Remove(path.clone())),
+        None => Ok(()),
+    }
+}
+
+fn first_stored(seen: &Observed) -> String {
+    // An expired certificate was read from the store, so there is one.
+    seen.disk.store.first().cloned().unwrap_or_default()
+}
+
+/// A Node of this name that is another machine's: the credential in its name is not kept.
+fn name_not_lost(seen: &Observed) -> Part<()> {
+    let (Found::Is(identity), Node::Seen(node)) = (&seen.disk.identity, &seen.server.node) else {
+        return Ok(());
+    };
+    if node::is_ours(identity, &seen.machine, node) {
+        return Ok(());
+    }
+    if let Some(path) = seen.disk.store.first() {
+        return act(Step::Remove(path.clone()));
+    }
+    if seen.disk.key != Found::Missing {
+        return act(Step::Remove(KEY.to_owned()));
+    }
+    stuck(Reason::NameHeld { name: identity.name.clone(), by: node::holder(node) })
+}
+
+/// The key is durable before its request is sent, so that a restart asks under the same name with the same key.
+fn request(seen: &Observed) -> Part<()> {
+    match &seen.disk.key {
+        Found::Broken(why) => return stuck(Reason::Broken { path: KEY.to_owned(), why: why.clone() }),
+        Found::Missing if !seen.machine.has_token => return stuck(Reason::NoToken),
+        Found::Missing => return act(Step::MakeKey),
+        Found::Is(_) => {}
+    }
+    match &seen.server.request {
+        Request::Issued(_) => act(Step::StoreCertificate),
+        _ if !seen.machine.has_token => stuck(Reason::NoToken),
+        Request::Unsent => act(Step::SendRequest),
+        Request::Exists => act(Step::ReadRequest),
+        Request::Pending => act(Step::AwaitRequest),
+    }
+}

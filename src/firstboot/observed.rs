@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is seen: the machine and its disk, looked at anew each turn, and the server's answers of this run, folded in.
+//!
+//! Plain data: no method here acts. A crash loses [`Server`] and nothing else, so whoever keeps the disk and starts
+//! with [`Server::default`] has a restarted machine.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::claim::{Listing, Record};
+use super::identity::Identity;
+use super::reason::Reason;
+use crate::ipam::Ranges;
+
+/// All that [`super::next::next`] decides from, the settings apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Observed {
+    /// The machine itself.
+    pub machine: Machine,
+    /// What survives a power cut.
+    pub disk: Disk,
+    /// What the server has answered in this run.
+    pub server: Server,
+    /// Why the last request brought nothing; waiting clears it.
+    pub trouble: Option<Reason>,
+    /// Whether a node with a recorded claim has waited for the server as long as it may.
+    pub is_patience_over: bool,
+}
+
+/// The machine, apart from kiln's files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Machine {
+    /// The kernel's host name.
+    pub hostname: String,
+    /// What tells it from its clones: from the settings, SMBIOS or the machine id.
+    pub instance_id: Option<String>,
+    /// By what else a Node that kubelet registered can be recognised: SMBIOS' UUID and the machine id, lower case.
+    pub hardware_ids: Vec<String>,
+    /// Source addresses towards the API servers and the other family's default route; empty before there is a route.
+    pub sources: Vec<IpAddr>,
+    /// Whether a bootstrap token is at hand.
+    pub has_token: bool,
+    /// Whether a pod bridge is up, so that pods may be running on the recorded block.
+    pub has_bridge: bool,
+    /// What an earlier block left behind, in the order of repair.
+    pub stale: Vec<String>,
+    /// What of the machine's own network contradicts the recorded block, such as an overlap.
+    pub contradiction: Option<String>,
+    /// Chance for this run, 128 bits: it makes nonces.
+    pub chance: u128,
+}
+
+/// Something on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Found<T> {
+    /// Not there.
+    #[default]
+    Missing,
+    /// There and sound.
+    Is(T),
+    /// There, but not what kiln writes, and why.
+    Broken(String),
+}
+
+/// The client certificate in kubelet's own store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Certificate {
+    /// None.
+    #[default]
+    Missing,
+    /// A sound one of this name is in the store, but not the current one.
+    Stored(String),
+    /// The current one is sound.
+    Current,
+    /// The current one's time is over.
+    Expired,
+    /// The current one is not good for this node, and why.
+    Unfit(String),
+}
+
+/// What is on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Disk {
+    /// Who this machine was decided to be.
+    pub identity: Found<Identity>,
+    /// The private key that waits for its certificate, as the name of the request that belongs to it.
+    pub key: Found<String>,
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Every file in kubelet's store that is a client certificate with its key; the symbolic link first.
+    pub store: Vec<String>,
+    /// Paths of the credential's files (CA, kubeconfig) that are not yet as they should be.
+    pub credential: Vec<String>,
+    /// The provisioner's file with the token, while it exists.
+    pub token_file: Option<String>,
+    /// What is recorded of the claim.
+    pub claim: Found<Record>,
+    /// Paths that are not yet as the recorded block demands, in the order of writing, the last one not among them.
+    pub files: Vec<String>,
+    /// The file whose presence turns the node ready (the conflist), while it is not as it should be.
+    pub last: Option<String>,
+}
+
+/// What the server has answered in this run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Server {
+    /// The certificate signing request.
+    pub request: Request,
+    /// The own Node.
+    pub node: Node,
+    /// The pool.
+    pub pool: Option<Ranges>,
+    /// The claim that was asked for last, by its index.
+    pub claim: Option<(u32, Claim)>,
+    /// Indices that others were seen to hold since the last list.
+    pub missed: BTreeSet<u32>,
+    /// The last list of claims.
+    pub listing: Option<Listing>,
+    /// Why `spec.podCIDRs` was refused, until the Node has been read again.
+    pub refusal: Option<String>,
+    /// Whether this run recorded the claim, so that its report belongs to the Node's birth.
+    pub is_birth: bool,
+    /// Whether the report has been sent, or sending it has failed.
+    pub is_reported: bool,
+}
+
+/// The certificate signing request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Request {
+    /// Not asked; or gone, so that it must be made again.
+    #[default]
+    Unsent,
+    /// One of its name is there and has not been read.
+    Exists,
+    /// There, ours, without an answer.
+    Pending,
+    /// Answered: certificates in PEM that were found to fit the key.
+    Issued(String),
+}
+
+/// The Node of this machine's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Node {
+    /// Not asked.
+    #[default]
+    Unasked,
+    /// There is one that has not been read, or must be read again.
+    Exists,
+    /// There is none.
+    Absent,
+    /// Read, or as its creation answered.
+    Seen(NodeSeen),
+}
+
+/// What matters of a Node object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct NodeSeen {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// The annotation [`super::node::INSTANCE`].
+    pub instance: Option<String>,
+    /// `spec.providerID`.
+    pub provider_id: Option<String>,
+    /// `status.nodeInfo`: system UUID and machine id, lower case; empty before kubelet has run.
+    pub hardware_ids: Vec<String>,
+    /// `spec.podCIDRs` as it stands there.
+    pub pod_cidrs: Vec<String>,
+    /// Whether this run made it.
+    pub is_new: bool,
+}
+
+/// A claim as a read or a create found it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// It exists; whose it is must be read.
+    Exists,
+    /// Read, or created just now: owner's UID, instance and nonce are those recorded.
+    Mine,
+    /// The owner is this machine's Node, but another machine or installation made it.
+    Twin,
+    /// Somebody else's: the holder's name.
+    Other(String),
+    /// There is none.
+    Absent,
+}

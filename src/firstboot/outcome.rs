@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a step came to, and how that changes what is known. Pure.
+
+use super::claim::{Listing, Record};
+use super::observed::{Claim, Node, NodeSeen, Observed, Request};
+use super::reason::Reason;
+use super::step::Step;
+use crate::ipam::Ranges;
+use crate::settings::Addressing;
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A change of the disk or of the network: the next look shows it.
+    Changed,
+    /// The certificate signing request is so far.
+    Request(Request),
+    /// The Node as it is.
+    Node(Node),
+    /// The pool.
+    Pool(Ranges),
+    /// The claim.
+    Claim(Claim),
+    /// All claims.
+    Listing(Listing),
+    /// The podCIDRs are set.
+    Published,
+    /// The podCIDRs were refused: something else stands there, or it is another Node.
+    Refused(String),
+    /// The report is on the Node.
+    Reported,
+    /// Nothing was learnt: the step may have happened, or not.
+    Trouble(Reason),
+}
+
+impl Observed {
+    /// Folds in what a step came to.
+    pub fn learn(&mut self, step: &Step, outcome: Outcome) {
+        self.trouble = None;
+        match outcome {
+            Outcome::Trouble(reason) => self.fail(step, reason),
+            Outcome::Changed => self.changed(step),
+            Outcome::Request(request) => self.server.request = request,
+            Outcome::Node(node) => self.node(node),
+            Outcome::Pool(pool) => self.server.pool = Some(pool),
+            Outcome::Claim(claim) => self.claim(step, claim),
+            Outcome::Listing(listing) => {
+                // Newer than every miss: what was taken and is free now may be asked for again.
+                self.server.missed.clear();
+                self.server.listing = Some(listing);
+            }
+            Outcome::Published => self.published(step),
+            Outcome::Refused(why) => {
+                self.server.refusal = Some(why);
+                self.server.node = Node::Exists;
+            }
+            Outcome::Reported => self.server.is_reported = true,
+        }
+    }
+
+    /// Makes ready for the next try after a wait.
+    pub fn rest(&mut self) {
+        self.trouble = None;
+        let is_kcm = self.server.pool.as_ref().is_some_and(|pool| pool.addressing == Addressing::Kcm);
+        match &self.server.node {
+            // The cluster's allocator may have come meanwhile.
+            Node::Seen(node) if is_kcm && node.pod_cidrs.is_empty() => self.server.node = Node::Exists,
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, step: &Step, reason: Reason) {
+        // The report is for people: no node waits for it.
+        if *step == Step::Report {
+            self.server.is_reported = true;
+            return;
+        }
+        self.trouble = Some(reason);
+    }
+
+    fn changed(&mut self, step: &Step) {
+        match step {
+            Step::MakeKey => self.server.request = Request::Unsent,
+            Step::Record(Record { state: super::claim::State::Held, .. }) => self.server.is_birth = true,
+            _ => {}
+        }
+    }
+
+    fn node(&mut self, node: Node) {
+        let known = match &self.server.node {
+            Node::Seen(known) => Some(known.uid.clone()),
+            _ => None,
+        };
+        if let Node::Seen(NodeSeen { uid, pod_cidrs, .. }) = &node {
+            // What was seen of claims was judged by the owner's UID.
+            if known.is_some_and(|known| known != *uid) {
+                self.server.listing = None;
+                self.server.claim = None;
+            }
+            // A refusal stands until something else is found on the Node.
+            if !pod_cidrs.is_empty() {
+                self.server.refusal = None;
+            }
+        }
+        self.server.node = node;
+    }
+
+    fn claim(&mut self, step: &Step, claim: Claim) {
+        let (Step::CreateClaim(record) | Step::ReadClaim(record)) = step else { return };
+        let index = record.index.unwrap_or_default();
+        if matches!(claim, Claim::Other(_)) {
+            self.server.missed.insert(index);
+        }
+        self.server.claim = Some((index, claim));
+    }
+
+    fn published(&mut self, step: &Step) {
+        let (Step::Publish { blocks, .. }, Node::Seen(node)) = (step, &mut self.server.node) else { return };
+        node.pod_cidrs = blocks.iter().map(ToString::to_string).collect();
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One step of a node's birth: exactly one effect, a request or a durable change of one file.
+//!
+//! So a crash between two steps is a crash between two effects, and each step may have happened, or not, or have
+//! happened without an answer. Texts of files are not part of a step: they hold keys, and are rendered again.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+use super::claim::{Record, State};
+use super::identity::Identity;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Write down who this machine is.
+    RecordIdentity(Identity),
+    /// Make the private key, and write it.
+    MakeKey,
+    /// Create the certificate signing request.
+    SendRequest,
+    /// Read the request that has its name already.
+    ReadRequest,
+    /// Wait for the certificate, as one watch.
+    AwaitRequest,
+    /// Write certificate and key into kubelet's store, under a name with the date.
+    StoreCertificate,
+    /// Make the stored certificate of this name the current one.
+    LinkCertificate(String),
+    /// Remove a file: a private key that is stored elsewhere, a token, a credential that is good for nothing.
+    Remove(String),
+    /// Write the file with this path.
+    Write(String),
+    /// Create the own Node.
+    CreateNode,
+    /// Read the own Node.
+    ReadNode,
+    /// Read the pool.
+    ReadPool,
+    /// Write down what is claimed, or is about to be.
+    Record(Record),
+    /// Create the claim that the disk says is intended.
+    CreateClaim(Record),
+    /// Read the claim on the recorded block.
+    ReadClaim(Record),
+    /// List all claims, by name and owner.
+    ListClaims {
+        /// The own Node, to recognise claims that belong to it.
+        node_uid: String,
+    },
+    /// Set the own Node's podCIDRs, if it is still the Node with this UID, and mirror the IPv4 block in a label.
+    Publish {
+        /// The Node's UID.
+        node_uid: String,
+        /// The primary one first.
+        blocks: Vec<IpNet>,
+    },
+    /// Remove what an earlier block left behind: the first of what was seen.
+    Repair(String),
+    /// Write the report into an annotation of the own Node.
+    Report,
+}
+
+impl Step {
+    /// Returns whether it changes nothing, neither on the disk nor on the server.
+    pub fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadRequest
+                | Self::AwaitRequest
+                | Self::ReadNode
+                | Self::ReadPool
+                | Self::ReadClaim(_)
+                | Self::ListClaims { .. }
+        )
+    }
+
+    /// Returns whether it is a request to the API server.
+    pub fn is_request(&self) -> bool {
+        self.only_looks()
+            || matches!(
+                self,
+                Self::SendRequest
+                    | Self::CreateNode
+                    | Self::CreateClaim(_)
+                    | Self::Publish { .. }
+                    | Self::Report
+            )
+    }
+
+    /// Returns its name in ledger and report: one word, whatever it is about.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::RecordIdentity(_) => "identity",
+            Self::MakeKey => "key",
+            Self::SendRequest => "csr-create",
+            Self::ReadRequest => "csr-read",
+            Self::AwaitRequest => "csr-await",
+            Self::StoreCertificate => "certificate",
+            Self::LinkCertificate(_) => "certificate-link",
+            Self::Remove(_) => "remove",
+            Self::Write(_) => "file",
+            Self::CreateNode => "node-create",
+            Self::ReadNode => "node-read",
+            Self::ReadPool => "pool-read",
+            Self::Record(record) => match record.state {
+                State::Intended => "claim-intend",
+                State::Held => "claim-record",
+            },
+            Self::CreateClaim(_) => "claim-create",
+            Self::ReadClaim(_) => "claim-read",
+            Self::ListClaims { .. } => "claim-list",
+            Self::Publish { .. } => "podcidrs",
+            Self::Repair(_) => "repair",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// Joins blocks as people read them.
+pub(super) fn listed(blocks: &[IpNet]) -> String {
+    blocks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RecordIdentity(identity) => {
+                write!(
+                    f,
+                    "record that this machine is node {}, instance {}",
+                    identity.name, identity.instance_id
+                )
+            }
+            Self::MakeKey => f.write_str("make the private key"),
+            Self::SendRequest => f.write_str("ask for a client certificate"),
+            Self::ReadRequest => f.write_str("read the certificate request that is there already"),
+            Self::AwaitRequest => f.write_str("wait for the certificate"),
+            Self::StoreCertificate => f.write_str("store certificate and key for kubelet"),
+            Self::LinkCertificate(name) => write!(f, "make {name} kubelet's current certificate"),
+            Self::Remove(path) => write!(f, "remove {path}"),
+            Self::Write(path) => write!(f, "write {path}"),
+            Self::CreateNode => f.write_str("register the Node"),
+            Self::ReadNode => f.write_str("read the Node"),
+            Self::ReadPool => f.write_str("read the pool"),
+            Self::Record(record) => {
+                let verb = match record.state {
+                    State::Intended => "record that a claim is intended on",
+                    State::Held => "record the claim on",
+                };
+                write!(f, "{verb} {}", listed(&record.blocks))
+            }
+            Self::CreateClaim(record) => write!(f, "claim {}", listed(&record.blocks)),
+            Self::ReadClaim(record) => write!(f, "read the claim on {}", listed(&record.blocks)),
+            Self::ListClaims { .. } => f.write_str("list all claims"),
+            Self::Publish { blocks, .. } => write!(f, "set the Node's podCIDRs to {}", listed(blocks)),
+            Self::Repair(what) => write!(f, "repair: {what}"),
+            Self::Report => f.write_str("write the report to the Node"),
+        }
+    }
+}
