@@ -23,6 +23,7 @@ mod kubeconfig;
 mod list;
 mod meta;
 mod meter;
+mod names;
 mod node;
 mod object;
 mod request;

@@ -121,7 +121,8 @@ impl Client {
     /// Gives the Node of this UID its blocks, the primary family first. Giving it the same ones again changes nothing.
     ///
     /// # Errors
-    /// [`super::ApiErrorKind::Invalid`] where the Node has other blocks, or is another one under the same name.
+    /// [`super::ApiErrorKind::Invalid`] where the Node has other blocks, and also where it is another one under the same
+    /// name: a look at the Node tells which.
     pub async fn node_set_pod_cidrs(
         &self,
         name: &str,
@@ -140,7 +141,7 @@ impl Client {
     /// name since.
     ///
     /// # Errors
-    /// [`super::ApiErrorKind::Conflict`] where the Node is another one.
+    /// [`super::ApiErrorKind::Invalid`] where the Node is another one: to the server its UID can't be changed.
     pub async fn node_annotate(
         &self,
         name: &str,

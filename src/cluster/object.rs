@@ -92,7 +92,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Kind::Conflict`] where another manager owns one of the fields; its causes name them. [`Kind::Invalid`] also where
-    /// the object is immutable and differs.
+    /// the object is immutable, ours, and differs.
     pub async fn apply(&self, object: &Object) -> Result<Object, ApiError> {
         let place = object.place();
         let path = self.collection(&place).await?;

@@ -9,7 +9,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+};
 
 use super::access::{Access, AccessError, Credential};
 use super::kind::{ApiErrorKind as Kind, TlsClock};
@@ -155,5 +158,37 @@ pub(super) fn kind(error: &Error) -> Kind {
             Kind::TlsUntrusted("it was not signed by the cluster's CA".to_owned())
         }
         why => Kind::TlsUntrusted(super::status::clean(&why.to_string())),
+    }
+}
+
+/// Returns whether the server refuses our certificate, or that we have none. With TLS 1.3 it says so after the handshake,
+/// and has read no request by then.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    use AlertDescription as Alert;
+    let Error::AlertReceived(alert) = error else { return false };
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_certificate_closes_the_question_after_the_handshake() {
+        assert!(is_refusal(&Error::AlertReceived(AlertDescription::CertificateRequired)));
+        assert!(is_refusal(&Error::AlertReceived(AlertDescription::UnknownCA)));
+        for open in [Error::AlertReceived(AlertDescription::InternalError), Error::DecryptError] {
+            assert!(!is_refusal(&open), "{open}");
+        }
     }
 }

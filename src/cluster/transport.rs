@@ -11,6 +11,7 @@ use reqwest::{Client, NoProxy};
 
 use super::access::{Access, AccessError, Credential};
 use super::error::ApiErrorKind as Kind;
+use super::names::Names;
 use super::{status, tls};
 
 pub(super) fn build(access: &Access) -> Result<Client, AccessError> {
@@ -18,7 +19,7 @@ pub(super) fn build(access: &Access) -> Result<Client, AccessError> {
         .tls_backend_preconfigured(tls::config(access)?)
         .http1_only()
         // A static glibc has no resolver; an address is not looked up at all.
-        .hickory_dns(true)
+        .dns_resolver(Names)
         .https_only(true)
         .referer(false)
         .redirect(Policy::none())
@@ -57,7 +58,9 @@ pub(super) fn kind(error: &reqwest::Error) -> Kind {
     if error.is_builder() {
         return Kind::Unsendable(root_of(error));
     }
-    if let Some(tls) = find::<rustls::Error>(error) {
+    // Later than the handshake, TLS may fail under an answer that was on its way.
+    let tls = find::<rustls::Error>(error).filter(|tls| error.is_connect() || tls::is_refusal(tls));
+    if let Some(tls) = tls {
         return tls::kind(tls);
     }
     match (error.is_connect(), error.is_timeout()) {
