@@ -2,11 +2,13 @@
 //! First boot: makes the machine that it runs on a Kubernetes node. Look, decide one step, do it, record it, look again.
 
 pub mod apply_bootstrap;
+pub mod apply_control;
 pub mod bootstrap;
 pub mod claim;
 pub mod control;
 pub mod file;
 pub mod identity;
+pub mod look_control;
 pub mod network;
 pub mod next;
 pub mod node;

@@ -17,7 +17,7 @@ mod request;
 mod tests;
 
 pub use issue::{AUTHORITY_LIFETIME_S, LEAF_LIFETIME_S, SKEW_S, authority, leaf};
-pub use judge::{Validity, judge, judge_authority, judge_leaf};
+pub use judge::{Validity, holds, judge, judge_authority, judge_leaf};
 pub use key::Key;
 pub use leaf::{Leaf, San, Usage};
 pub use misfit::Misfit;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 mod vm;
@@ -15,8 +16,13 @@ const BOOT_LIMIT: Duration = Duration::from_secs(10 * 60);
 const ROOT_OFFSET_BYTES: u64 = 656 << 20;
 
 /// Bakes the lab image as README's first command does, with the cache of whoever runs the tests, so that nothing heavy
-/// is compiled twice.
-fn baked() -> PathBuf {
+/// is compiled twice. Done once: all tests of a process take the same image.
+pub fn baked() -> PathBuf {
+    static BAKED: OnceLock<PathBuf> = OnceLock::new();
+    BAKED.get_or_init(bake).clone()
+}
+
+fn bake() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
     // The lock is this machine's own and may be of another day's manifest.
     kiln(&["lock", "image/lab.yaml"]);
@@ -24,7 +30,8 @@ fn baked() -> PathBuf {
     folder.join("kiln-lab.raw")
 }
 
-fn kiln(words: &[&str]) {
+/// Runs kiln in the checkout; it must succeed.
+pub fn kiln(words: &[&str]) {
     let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
     let output = kiln.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());

@@ -8,6 +8,7 @@
 )]
 
 mod bake;
+mod bench;
 mod birth;
 mod cluster;
 mod content;

@@ -87,6 +87,14 @@ pub fn judge_authority(certificate_pem: &str, key: Option<&Key>, now_s: u64) -> 
     validity(&authority).check(now_s)
 }
 
+/// Returns whether the first certificate of a text is one of those of another text.
+pub fn holds(bundle_pem: &str, certificate_pem: &str) -> bool {
+    match (certificate::read_all(bundle_pem), certificate::read_all(certificate_pem)) {
+        (Ok(bundle), Ok(certificates)) => bundle.contains(&certificates[0]),
+        _ => false,
+    }
+}
+
 fn validity(certificate: &X509Certificate<'_>) -> Validity {
     let second = |time: i64| u64::try_from(time).unwrap_or(0);
     let validity = certificate.validity();

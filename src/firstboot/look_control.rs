@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Looks at the control plane's files.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::control::{Found, Seen, place};
+use crate::host::files::{self, FileError};
+
+/// None of these files is near it.
+const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// The folders that hold them and nothing large.
+const FOLDERS: [&str; 4] = ["/etc/kubernetes", place::PKI, "/etc/kubernetes/pki/etcd", place::KUBELET_PKI];
+
+/// Reads what is in the control plane's folders below `root`.
+///
+/// # Errors
+/// As the system says; what is not there is no error.
+pub fn look(root: &Path) -> Result<Seen, FileError> {
+    let mut seen = Seen { etcd_data: is_there(&below(root, place::ETCD_MEMBER))?, ..Seen::default() };
+    for folder in FOLDERS {
+        if !is_there(&below(root, folder))? {
+            continue;
+        }
+        for name in files::list(&below(root, folder))? {
+            // What has no name in UTF-8, or a dot before it, is not one of ours.
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let path = format!("{folder}/{name}");
+            if let Some(found) = find(&below(root, &path))? {
+                seen.files.insert(path, found);
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// Returns where a path of the node lies.
+pub(super) fn below(root: &Path, path: &str) -> std::path::PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+fn is_there(path: &Path) -> Result<bool, FileError> {
+    Ok(metadata(path)?.is_some())
+}
+
+fn metadata(path: &Path) -> Result<Option<Metadata>, FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::at("look at", path)(error)),
+    }
+}
+
+fn find(path: &Path) -> Result<Option<Found>, FileError> {
+    let Some(metadata) = metadata(path)? else { return Ok(None) };
+    if metadata.is_symlink() {
+        let target = fs::read_link(path).map_err(FileError::at("read", path))?;
+        let target = target.to_str().map(str::to_owned);
+        return Ok(Some(target.map_or(Found::Other("a link to no name"), |target| Found::Link { target })));
+    }
+    if !metadata.is_file() {
+        return Ok(Some(Found::Other(if metadata.is_dir() { "a folder" } else { "something special" })));
+    }
+    if metadata.len() > FILE_MAX_BYTES {
+        return Ok(Some(Found::Other("larger than 1 MiB")));
+    }
+    let text = String::from_utf8(files::read(path, FILE_MAX_BYTES)?);
+    Ok(Some(
+        text.map_or(Found::Other("not a text"), |text| Found::File { text, mode: metadata.mode() & 0o7777 }),
+    ))
+}
