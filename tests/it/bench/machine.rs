@@ -54,11 +54,8 @@ impl Machine {
         said.read_line(&mut line).unwrap();
         let pid = line.trim().to_owned();
         let port = format!("port{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let add = ["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &pid];
-        let added = room.in_network(Path::new("ip")).args(add).output().unwrap();
-        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-        let join = ["link", "set", &port, "master", "uplink0", "up"];
-        assert!(room.in_network(Path::new("ip")).args(join).status().unwrap().success());
+        room.ip(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &pid]);
+        room.ip(&["link", "set", &port, "master", "uplink0", "up"]);
         std::io::Write::write_all(first.stdin.as_mut().unwrap(), b"ready\n").unwrap();
         line.clear();
         said.read_line(&mut line).unwrap();

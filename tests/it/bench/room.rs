@@ -64,9 +64,11 @@ impl Room {
         Self { first, pid: pid.trim().to_owned() }
     }
 
-    /// Returns the first process of the room, as this machine numbers it.
-    pub fn pid(&self) -> &str {
-        &self.pid
+    /// Runs `ip` in the room's network. Not among its processes: `ip` names other networks by the host's numbers.
+    pub fn ip(&self, words: &[&str]) {
+        let mut command = Command::new("nsenter");
+        let output = command.args(["--target", &self.pid, "--net", "--", "ip"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn enter(&self, words: &[&str]) -> Command {
