@@ -20,6 +20,7 @@ pub mod files;
 #[cfg(feature = "toolchain")]
 pub mod go;
 pub mod interrupt;
+pub mod layers;
 #[cfg(feature = "firstboot")]
 pub mod links;
 #[cfg(feature = "toolchain")]

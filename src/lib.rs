@@ -6,9 +6,13 @@ pub mod exit;
 pub mod host;
 pub mod ipam;
 pub mod mark;
+pub mod marks;
 pub mod names;
+pub mod nearest;
 pub mod pool;
+pub mod problem;
 pub mod settings;
+pub mod version;
 
 #[cfg(feature = "cluster")]
 pub mod cluster;
@@ -41,8 +45,6 @@ pub mod openpgp;
 pub mod output;
 #[cfg(feature = "toolchain")]
 pub mod pin;
-#[cfg(feature = "toolchain")]
-pub mod problem;
 #[cfg(feature = "toolchain")]
 pub mod progress;
 #[cfg(feature = "toolchain")]

@@ -5,20 +5,14 @@
 //! one to the other: `marks` (a tree with places), `shape` (against the schema of the raw types), `validate` (meaning).
 //! Nothing here reads a file; relative paths are relative to the manifest's folder.
 
-mod at;
 mod flavour;
 mod known;
-mod marks;
-mod nearest;
 mod raw;
-mod report;
 mod schema;
-mod shape;
 mod size;
 mod skew;
 mod template;
 mod validate;
-mod version;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::lock::TrustLevel;
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::marks::{self, Place, shape};
 use crate::problem::Problems;
 
 pub use schema::schema;
@@ -41,25 +38,34 @@ pub type Read<'a> = &'a dyn Fn(&Path) -> Result<Vec<u8>, String>;
 /// # Errors
 /// Everything that is wrong with it and with the templates it names, each with its place.
 pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Manifest, Problems> {
-    let mut report = report::Report::new(file);
-    let (tree, faults) = marks::parse(text);
+    let mut report = Report::new(file);
+    let (tree, faults) = marks::parse(text, 0);
     for fault in faults {
         report.add(fault.place, &fault.key, fault.what, fault.fix);
     }
-    let Some(tree) = tree else { return Err(report.into_problems()) };
-    let Some(fitting) = shape::check(&at::At::root(&tree), &schema(), &mut report) else {
+    let Some(tree) = tree else { return Err(empty(report)) };
+    let Some(fitting) = shape::check(&At::root(&tree), &schema(), &mut report) else {
         return Err(report.into_problems());
     };
     report.end_of_shapes();
     let manifest = match serde_yaml::from_value(fitting.value()) {
-        Ok(raw) => validate::manifest(raw, &at::At::root(&fitting), &mut report, read),
+        Ok(raw) => validate::manifest(raw, &At::root(&fitting), &mut report, read),
         // The schema is made from the types, so a tree that fits it is one of them.
         Err(error) => {
-            report.wrong(&at::At::root(&tree), error.to_string(), None);
+            report.wrong(&At::root(&tree), error.to_string(), None);
             None
         }
     };
     manifest.filter(|_| report.is_clean()).ok_or_else(|| report.into_problems())
+}
+
+/// Without a tree and without a fault the text was empty.
+fn empty(mut report: Report) -> Problems {
+    if report.is_clean() {
+        let start = Place { text: 0, line: 1, column: 1 };
+        report.add(start, "", "the file is empty".to_owned(), Some("start from image/kiln.yaml".to_owned()));
+    }
+    report.into_problems()
 }
 
 /// A whole, valid manifest.

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// One thing that is wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// The file it stands in.
+    /// The file it stands in, or what another input is called: "kernel command line".
     pub file: PathBuf,
     /// Line from 1 and column from 1, where there is a place in a text.
     pub place: Option<(u32, u32)>,

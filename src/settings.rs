@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Settings: the versioned contract between an image and the node that is booted from it.
 //!
-//! Bake writes the baked layer, provisioners and credentials add to it, first boot reads the whole. No secret stands
-//! here: the bootstrap token comes by a way of its own. Nothing here reads or writes a file.
+//! Bake writes the baked layer, provisioners and credentials add to it, first boot reads the whole ([`merge`]). No secret
+//! stands here: the bootstrap token comes by a way of its own ([`token`]). Nothing here reads or writes a file;
+//! `host::layers` does.
+
+mod alias;
+pub mod check;
+mod command_line;
+mod environment;
+pub mod keys;
+pub mod layer;
+mod merge;
+pub mod ranges;
+pub mod secret;
+pub mod token;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,6 +23,18 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use alias::key_of as key_of_alias;
+pub use layer::{Form, Layer};
+pub use merge::{Merged, merge};
+
+/// Where layers lie that last, in the order of their names.
+pub const FOLDER: &str = "/etc/kiln/settings.d";
+/// Where layers lie that are gone after a reboot.
+pub const VOLATILE_FOLDER: &str = "/run/kiln/settings.d";
+/// Where provisioners write the words of older systems.
+pub const ENVIRONMENT_FILE: &str = "/etc/kiln/settings.env";
+/// The name of the credential that holds the bootstrap token.
+pub const TOKEN_CREDENTIAL: &str = "kiln.token";
 /// Where the baked layer lies in an image; later layers have greater numbers.
 pub const BAKED_PATH: &str = "/etc/kiln/settings.d/10-image.yaml";
 
@@ -45,6 +69,29 @@ pub struct Settings {
     /// Of the control-plane role only.
     #[serde(default)]
     pub control_plane: ControlPlane,
+}
+
+impl Settings {
+    /// Returns the addresses of the cluster's DNS service: the tenth of each service range, as kubeadm has it.
+    pub fn dns_addresses(&self) -> Vec<IpAddr> {
+        self.service_addresses(ranges::DNS_INDEX.into())
+    }
+
+    /// Returns the addresses of the service `kubernetes`: the first of each service range, as kube-apiserver has it.
+    pub fn api_service_addresses(&self) -> Vec<IpAddr> {
+        self.service_addresses(1)
+    }
+
+    fn service_addresses(&self, number: u128) -> Vec<IpAddr> {
+        let address = |range: &IpNet| match range {
+            IpNet::V4(range) => {
+                let number = u32::try_from(number).expect("a small number");
+                IpAddr::from((u32::from(range.network()) + number).to_be_bytes())
+            }
+            IpNet::V6(range) => IpAddr::from((u128::from(range.network()) + number).to_be_bytes()),
+        };
+        self.cluster.services.iter().map(address).collect()
+    }
 }
 
 /// What a machine becomes.

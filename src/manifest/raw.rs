@@ -184,12 +184,15 @@ pub struct Cluster {
     pub kubernetes: Option<String>,
     /// The pod range ('10.244.0.0/16'), which is cut into one block per node; at most one of each address family.
     #[schemars(extend("minItems" = 1, "maxItems" = 2))]
+    #[expect(dead_code, reason = "settings::ranges reads them with their places")]
     pub pods: Vec<String>,
     /// The service range; the same families as 'pods'.
     #[schemars(extend("minItems" = 1, "maxItems" = 2))]
+    #[expect(dead_code, reason = "settings::ranges reads them with their places")]
     pub services: Vec<String>,
     /// Ranges of the hosts' own addresses; checked against the others.
     #[schemars(extend("minItems" = 1))]
+    #[expect(dead_code, reason = "settings::ranges reads them with their places")]
     pub hosts: Vec<String>,
     /// Prefix length of a node's block of the IPv4 pod range, 29 at most. A block serves 2^(32-p) - 3 pods. Default: 24.
     pub block: Option<u8>,

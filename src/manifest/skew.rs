@@ -6,7 +6,7 @@
 //! (kubeadm); the release notes of Kubernetes 1.35 and 1.36 (containerd 1.x is last supported by kubelet 1.35); the release
 //! notes of 1.24 (docker only through cri-dockerd).
 
-use super::version::Version;
+use crate::version::Version;
 
 /// A component whose version does not go with another's.
 #[derive(Debug, Clone, PartialEq, Eq)]

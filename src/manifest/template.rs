@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::marks::Place;
 use super::validate::Placed;
 use super::{Arch, Cluster, Component, raw};
 
@@ -25,7 +24,7 @@ use super::{Arch, Cluster, Component, raw};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Where in the template.
-    pub place: Option<Place>,
+    pub place: Option<(u32, u32)>,
     /// What is wrong.
     pub what: String,
     /// What would be right.
@@ -78,7 +77,7 @@ impl Templates {
 }
 
 /// Returns line and column of a byte offset.
-fn place(text: &str, offset: usize) -> Place {
+fn place(text: &str, offset: usize) -> (u32, u32) {
     let before = &text[..text.floor_char_boundary(offset.min(text.len()))];
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

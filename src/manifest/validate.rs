@@ -13,10 +13,10 @@ mod place;
 mod source;
 mod text;
 
-use super::at::At;
-use super::report::Report;
 use super::template::Templates;
 use super::{Manifest, Read, raw};
+use crate::marks::at::At;
+use crate::marks::report::Report;
 
 pub use place::Placed;
 
@@ -28,7 +28,9 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
     let base = raw.base.zip(arch).and_then(|(base, arch)| base::base(base, arch, &at.key("base"), report));
     let kubernetes = raw.cluster.as_ref().and_then(|cluster| cluster.kubernetes.as_ref());
     let kubernetes = cluster::kubernetes(kubernetes, &at.key("cluster").key("kubernetes"), report);
-    let cluster = raw.cluster.and_then(|cluster| cluster::cluster(cluster, &at.key("cluster"), report));
+    let cluster =
+        raw.cluster.as_ref().and_then(|cluster| cluster::cluster(cluster, &at.key("cluster"), report));
+    let cluster = cluster.map(|(cluster, _)| cluster);
     let default = component::Defaults { arch, kubernetes: kubernetes.as_deref() };
     let components =
         component::components(raw.components.unwrap_or_default(), default, &at.key("components"), report);

@@ -30,10 +30,14 @@ const PORTS_AND_FLOWS: [&str; 19] = [
 ];
 
 /// What a decision never names.
-const EFFECTS: [&str; 10] = [
+const EFFECTS: [&str; 13] = [
     "crate::host",
     "std::fs",
-    "std::net",
+    // Addresses are values; these are what reaches out.
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
     "Command::new",
     "std::env",
     "std::thread",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::scan::{Tag, Token, TokenKind};
 use super::{Fault, fault};
-use crate::manifest::nearest::nearest;
+use crate::nearest::nearest;
 
 /// Filters whose result is no longer than what goes in, or that `render` replaces by bounded ones.
 const FILTERS: [&str; 13] = [

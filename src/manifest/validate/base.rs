@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use super::source;
-use crate::manifest::at::At;
-use crate::manifest::nearest::nearest;
-use crate::manifest::report::Report;
-use crate::manifest::version::Version;
 use crate::manifest::{Arch, Base, Release, Source, flavour, raw};
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::nearest::nearest;
 use crate::release::{self, ReleaseError};
+use crate::version::Version;
 
 /// The second number of a Flatcar version names its channel (flatcar.org, "Flatcar Container Linux Releases").
 const CHANNELS: [(&str, u32); 4] = [("alpha", 0), ("beta", 1), ("stable", 2), ("lts", 3)];

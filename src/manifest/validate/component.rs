@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::origin::origin;
 use super::place::Placed;
 use super::{place, source};
-use crate::manifest::at::At;
 use crate::manifest::known::{self, Known, PROGRAM_MODE};
-use crate::manifest::nearest::nearest;
-use crate::manifest::report::Report;
-use crate::manifest::version::Version;
 use crate::manifest::{Arch, Component, Install, raw, skew};
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::nearest::nearest;
+use crate::version::Version;
 
 /// The one name that a component can't have: it is the base's in the lock.
 const BASE: &str = "base";

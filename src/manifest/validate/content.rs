@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::place::{self, Placed};
 use super::source;
 use super::text::{Sources, Texts, has_private_key};
-use crate::manifest::at::At;
-use crate::manifest::report::Report;
 use crate::manifest::{ExtraContent, ExtraFile, Unit, raw};
+use crate::marks::at::At;
+use crate::marks::report::Report;
 
 /// Kinds of units that can be a file (systemd.unit(5); devices and scopes can't).
 const UNIT_KINDS: [&str; 9] =

@@ -2,11 +2,11 @@
 //! The origin of a component: one source, with everything that source needs.
 
 use super::source;
-use crate::manifest::at::At;
 use crate::manifest::known::{self, Known};
-use crate::manifest::nearest::nearest;
-use crate::manifest::report::Report;
 use crate::manifest::{Go, Release, Source, raw};
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::nearest::nearest;
 
 /// Returns the source of the component `name`; without any it is its project's release.
 pub fn origin(

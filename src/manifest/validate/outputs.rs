@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Outputs: formats that suit the base's flavour, and a size that is one.
 
-use crate::manifest::at::At;
-use crate::manifest::report::Report;
 use crate::manifest::{Base, Format, Outputs, flavour, raw, size};
+use crate::marks::at::At;
+use crate::marks::report::Report;
 
 /// Sectors of a disk image (UEFI 2.10, 5.3: GPT counts logical blocks; all platforms here have 512 bytes).
 const SECTOR_BYTES: u64 = 512;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::at::At;
-use crate::manifest::report::Report;
 use crate::manifest::{Component, ExtraContent, ExtraFile, Install, Unit};
+use crate::marks::at::At;
+use crate::marks::report::Report;
 
 /// Limits of Linux (limits.h): a name, and a path with its closing NUL.
 const NAME_MAX: usize = 255;

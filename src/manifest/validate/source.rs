@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 use crate::lock::TrustLevel;
 use crate::manifest::Source;
-use crate::manifest::at::At;
-use crate::manifest::report::Report;
+use crate::marks::at::At;
+use crate::marks::report::Report;
 
 /// Tells of a key that is there without the one it belongs to.
 pub fn belongs(is_given: bool, has_owner: bool, owner: &str, at: &At<'_>, report: &mut Report) {

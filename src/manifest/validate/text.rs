@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use super::source;
-use crate::manifest::at::At;
-use crate::manifest::report::Report;
 use crate::manifest::template::Templates;
 use crate::manifest::{Read, Text};
+use crate::marks::at::At;
+use crate::marks::report::Report;
 use crate::problem::Problem;
 
 /// Texts are settings and units; more is a file of its own kind, which is not read here.

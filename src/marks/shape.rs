@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Shape: whether a tree of marks has the shape that the schema asks for, with every difference told at its place.
 //!
-//! Walks the words of JSON schema that the raw types make (and no others): type, properties, required,
+//! Manifests have a schema made from their raw types, settings one made from their table of keys. Walks the words of JSON
+//! schema that these make (and no others): type, properties, required,
 //! additionalProperties, items, enum, const, bounds, and oneOf over required keys. What is wrong is pruned, so that
 //! meaning can still be checked in what is left.
 
@@ -9,9 +10,9 @@ use serde_json::Value;
 use serde_yaml::Value as Yaml;
 
 use super::at::At;
-use super::marks::{Entry, Kind, Node};
-use super::nearest::nearest;
 use super::report::Report;
+use super::{Entry, Kind, Node};
+use crate::nearest::nearest;
 
 /// Returns the part of the tree that fits `schema`, if the top fits at all.
 pub fn check(at: &At<'_>, schema: &Value, report: &mut Report) -> Option<Node> {

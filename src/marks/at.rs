@@ -3,9 +3,9 @@
 //!
 //! Checks walk with it, so that a problem always names the key and the nearest place in the text.
 
-use super::marks::{Kind, Node, Place, step};
+use super::{Kind, Node, Place, step};
 
-/// A position in a manifest.
+/// A position in a tree.
 #[derive(Debug, Clone)]
 pub struct At<'a> {
     /// The value, if it is there.
@@ -19,7 +19,7 @@ pub struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// Returns the position of the whole manifest.
+    /// Returns the position of the whole tree.
     pub fn root(node: &'a Node) -> Self {
         Self { node: Some(node), path: String::new(), place: node.place, key_place: node.place }
     }
@@ -39,6 +39,22 @@ impl<'a> At<'a> {
         }
     }
 
+    /// Returns the text that stands here, if it is one.
+    pub fn text(&self) -> Option<&'a str> {
+        match &self.node?.kind {
+            Kind::Scalar(value) => value.as_str(),
+            Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    /// Returns the whole number that stands here, if it is one.
+    pub fn whole(&self) -> Option<u32> {
+        match &self.node?.kind {
+            Kind::Scalar(value) => u32::try_from(value.as_u64()?).ok(),
+            Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
     /// Returns the positions of this list's items, with the indices that they have in the text.
     pub fn items(&self) -> Vec<Self> {
         let Some(Kind::List(items)) = self.node.map(|node| &node.kind) else { return Vec::new() };
@@ -54,7 +70,7 @@ impl<'a> At<'a> {
     /// Returns this map's keys and their positions, in the order of the text.
     pub fn entries(&self) -> Vec<(&'a str, Self)> {
         let Some(Kind::Map(entries)) = self.node.map(|node| &node.kind) else { return Vec::new() };
-        let at = |entry: &'a super::marks::Entry| {
+        let at = |entry: &'a super::Entry| {
             let path = step(&self.path, &entry.key);
             let at =
                 Self { node: Some(&entry.value), path, place: entry.value.place, key_place: entry.place };

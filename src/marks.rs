@@ -2,19 +2,31 @@
 //! Marks: a YAML text as a tree in which every node knows its place.
 //!
 //! Structure and places come from saphyr-parser's events, the meaning of plain scalars from serde_yaml. Bounds are checked
-//! event by event, so a bomb costs no more than its text. Anchors, aliases and tags are refused: a manifest that
-//! repeats itself is clearer when it says so, and nothing can then grow beyond what is written.
+//! event by event, so a bomb costs no more than its text. Anchors, aliases and tags are refused: a text that
+//! repeats itself is clearer when it says so, and nothing can then grow beyond what is written. Manifests and layers of settings are read with it.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use serde_yaml::Value;
 
-/// Line and column, both from 1.
-pub type Place = (u32, u32);
+pub mod at;
+pub mod report;
+pub mod shape;
 
-/// More text than this is no manifest; the parser's work grows with it.
-const TEXT_MAX: usize = 1 << 20;
+/// A place in one of the texts that are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which of the texts, from 0; a manifest is the only one.
+    pub text: u16,
+    /// From 1; 0 where a text has no lines worth naming.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+}
+
+/// More text than this is no manifest and no layer of settings; the parser's work grows with it.
+pub const TEXT_MAX: usize = 1 << 20;
 /// Far more than the format's own depth (6), and small enough for every recursion over the tree.
 const DEPTH_MAX: usize = 64;
 /// A manifest of a thousand files has some ten thousand nodes.
@@ -55,7 +67,7 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Something that no manifest may have, whatever its keys mean.
+/// Something that no text may have, whatever its keys mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Where.
@@ -91,35 +103,29 @@ pub fn step(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-/// Parses `text`, or tells everything that is wrong with it as YAML; duplicate keys come all at once, with the tree of
-/// the first ones.
-pub fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
+/// Parses `text`, the `number`th of those read together, or tells everything that is wrong with it as YAML; duplicate keys
+/// come all at once, with the tree of the first ones. An empty text is no tree and no fault.
+pub fn parse(text: &str, number: u16) -> (Option<Node>, Vec<Fault>) {
     if text.len() > TEXT_MAX {
-        return (None, vec![too_large((1, 1), "the file has more than 1 MiB")]);
+        let start = Place { text: number, line: 1, column: 1 };
+        return (None, vec![too_large(start, "the file has more than 1 MiB")]);
     }
-    let mut builder = Builder::default();
+    let mut builder = Builder { number, ..Builder::default() };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let step = event.map_err(|error| broken(error.marker(), error.info()));
+        let step = event.map_err(|error| broken(place(number, error.marker()), error.info()));
         if let Err(fault) = step.and_then(|(event, span)| builder.take(event, span)) {
             builder.faults.push(fault);
             return (None, builder.faults);
         }
-    }
-    if builder.root.is_none() {
-        let fix = Some("start from image/kiln.yaml".to_owned());
-        builder.faults.push(Fault {
-            place: (1, 1),
-            key: String::new(),
-            what: "the file is empty".to_owned(),
-            fix,
-        });
     }
     (builder.root, builder.faults)
 }
 
 #[derive(Default)]
 struct Builder {
+    /// Which text it is.
+    number: u16,
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -140,7 +146,7 @@ enum Body {
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
-        let place = place(&span.start);
+        let place = place(self.number, &span.start);
         match event {
             Event::Alias(_) => return Err(no_alias(place)),
             Event::Scalar(text, style, anchor, tag) => {
@@ -164,7 +170,7 @@ impl Builder {
                 self.add(place, kind)?;
             }
             Event::DocumentStart(_) if self.root.is_some() => {
-                let (what, fix) = ("the file holds a second document", "keep one manifest in a file");
+                let (what, fix) = ("the file holds a second document", "keep one document in a file");
                 return Err(fault(place, what, fix));
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
@@ -261,9 +267,9 @@ fn key(node: Node) -> Result<String, Fault> {
     Ok(text)
 }
 
-fn place(marker: &Marker) -> Place {
+fn place(text: u16, marker: &Marker) -> Place {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    (number(marker.line()), number(marker.col() + 1))
+    Place { text, line: number(marker.line()), column: number(marker.col() + 1) }
 }
 
 fn fault(place: Place, what: &str, fix: &str) -> Fault {
@@ -271,7 +277,7 @@ fn fault(place: Place, what: &str, fix: &str) -> Fault {
 }
 
 fn too_large(place: Place, what: &str) -> Fault {
-    fault(place, what, "no manifest needs that; move long texts into files of their own")
+    fault(place, what, "nobody needs that; move long texts into files of their own")
 }
 
 fn no_alias(place: Place) -> Fault {
@@ -282,11 +288,11 @@ fn no_alias(place: Place) -> Fault {
     )
 }
 
-fn broken(marker: &Marker, info: &str) -> Fault {
-    Fault { place: place(marker), key: String::new(), what: format!("this is not YAML: {info}"), fix: None }
+fn broken(place: Place, info: &str) -> Fault {
+    Fault { place, key: String::new(), what: format!("this is not YAML: {info}"), fix: None }
 }
 
 fn duplicate(place: Place, key: String, first: Place) -> Fault {
-    let what = format!("the key is given twice, first in line {}", first.0);
+    let what = format!("the key is given twice, first in line {}", first.line);
     Fault { place, key, what, fix: Some("keep one of them".to_owned()) }
 }

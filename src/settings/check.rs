@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Checks of meaning, on a tree whose shape is right: what each value may be, and which go together.
+//!
+//! A whole is judged at boot. The bake judges the part that an image carries: what is wrong with it whatever later layers
+//! say. Each check looks at the tree for itself, so that one problem never hides another.
+
+mod api;
+mod label;
+pub mod name;
+mod node;
+
+use super::ranges::{self, Cut, Wanted, Words};
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::version::Version;
+
+/// Whether more layers follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there is: what is missing is missing, and defaults hold.
+    Whole,
+    /// A part: only what stands there is judged.
+    Part,
+}
+
+const WORDS: Words =
+    Words { block: "block_prefix", block_v6: "block_prefix_v6", nodes: "nodes_max", pods: "pods_max" };
+
+/// IPv6 needs it of every link (RFC 8200, section 5).
+const MTU_MIN_V6: u32 = 1280;
+/// What every host must accept (RFC 791); nobody's uplink has less.
+const MTU_MIN: u32 = 576;
+
+/// Reads and checks the cluster's ranges.
+pub(super) fn cluster(at: &At<'_>, report: &mut Report) -> Cut {
+    let number = |key: &str| at.key(key).whole();
+    let prefix = |key: &str| number(key).and_then(|n| u8::try_from(n).ok());
+    let wanted = Wanted {
+        nodes: number("nodes_max").zip(number("surge")),
+        pods: number("pods_max"),
+        blocks: [prefix("block_prefix"), prefix("block_prefix_v6")],
+    };
+    let cut = ranges::check(at, WORDS, wanted, report);
+    kubernetes(&at.key("kubernetes"), report);
+    cut
+}
+
+/// Checks everything but the cluster's ranges, which are known as `cut`.
+pub fn check(at: &At<'_>, cut: &Cut, extent: Extent, report: &mut Report) {
+    let whole = extent == Extent::Whole;
+    domain(&at.key("cluster").key("domain"), report);
+    blocks(at, cut, whole, report);
+    api::check(at, cut, whole, report);
+    node::check(&at.key("node"), cut, report);
+    network(at, cut, whole, report);
+    names(&at.key("control_plane").key("names"), report);
+}
+
+fn kubernetes(at: &At<'_>, report: &mut Report) {
+    if let Some(text) = at.text().filter(|text| Version::parse(text).is_none()) {
+        report.wrong(at, format!("'{text}' is no version of Kubernetes"), "write it as v1.36.3".to_owned());
+    }
+}
+
+fn domain(at: &At<'_>, report: &mut Report) {
+    if let Some(text) = at.text().filter(|text| !name::is_subdomain(text)) {
+        let fix = "write it as cluster.local: lower-case letters, digits, '-' and '.'".to_owned();
+        report.wrong(at, format!("'{text}' is no DNS domain"), fix);
+    }
+}
+
+/// What is said of indices must agree with how nodes come by their blocks.
+fn blocks(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
+    let cluster = at.key("cluster");
+    let addressing = cluster.key("addressing");
+    let mode = addressing.text().or(whole.then_some("claim"));
+    let reserved = cluster.key("reserved");
+    for item in reserved.items() {
+        exists(&item, cut, report);
+    }
+    if mode == Some("kcm") && !reserved.items().is_empty() {
+        let fix = "remove it, or use another addressing";
+        report.wrong_key(&reserved, "kube-controller-manager reserves no blocks".to_owned(), fix.to_owned());
+    }
+    if mode == Some("derived") && cut.hosts.is_empty() && whole {
+        let what = "derived addressing needs the range of the hosts' addresses".to_owned();
+        report.wrong(&addressing, what, "give cluster.hosts".to_owned());
+    }
+    reserved_leave_enough(&cluster, cut, report);
+    if let Some(mode) = mode {
+        index(&at.key("node").key("index"), mode, &reserved, (cut, whole), report);
+    }
+}
+
+/// A node's own index is given with static addressing, and only then.
+fn index(at: &At<'_>, mode: &str, reserved: &At<'_>, (cut, whole): (&Cut, bool), report: &mut Report) {
+    match (at.whole(), mode) {
+        (Some(wanted), "static") => {
+            let is_reserved = reserved.items().iter().any(|item| item.whole() == Some(wanted));
+            if exists(at, cut, report) && is_reserved {
+                let what = format!("block {wanted} is reserved (cluster.reserved)");
+                report.wrong(at, what, "use another index".to_owned());
+            }
+        }
+        (Some(_), _) => {
+            let what = format!("with {mode} addressing no index can be given");
+            report.wrong_key(at, what, "remove it, or let cluster.addressing be static".to_owned());
+        }
+        (None, "static") if whole => {
+            let fix = "give each node its own, as in 'index: 7'".to_owned();
+            report.wrong(at, "is missing, and with static addressing nobody else gives it".to_owned(), fix);
+        }
+        (None, _) => {}
+    }
+}
+
+/// Checks that there is a block with the index at `at`.
+fn exists(at: &At<'_>, cut: &Cut, report: &mut Report) -> bool {
+    let (Some(index), Some(count)) = (at.whole(), cut.count()) else { return true };
+    if index >= count {
+        let what = format!("there is no block {index}: the pod range has {count}");
+        report.wrong(at, what, format!("use 0 to {}", count - 1));
+    }
+    index < count
+}
+
+fn reserved_leave_enough(cluster: &At<'_>, cut: &Cut, report: &mut Report) {
+    let reserved = cluster.key("reserved");
+    let mut indices: Vec<u32> = reserved.items().iter().filter_map(At::whole).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let (Some(count), Some(needed)) = (cut.count(), cut.nodes) else { return };
+    let left = u64::from(count).saturating_sub(indices.len() as u64);
+    // Too few blocks without any reserved have been told already.
+    if u64::from(count) >= needed && left < needed {
+        let what = format!("{left} blocks are left of {count}, and {needed} are needed");
+        report.wrong_key(&reserved, what, "reserve fewer, or use a larger pod range".to_owned());
+    }
+}
+
+fn network(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
+    let mode = at.key("network").key("mode");
+    let runtime = at.key("runtime").text().or(whole.then_some("containerd"));
+    if mode.text() == Some("docker") && runtime == Some("containerd") {
+        let what = "pods can hang on Docker's bridge only if Docker runs them".to_owned();
+        report.wrong(&mode, what, "let runtime be docker, or the mode be cni".to_owned());
+    }
+    let mtu = at.key("network").key("mtu");
+    let has_v6 = cut.pods.iter().any(|range| range.addr().is_ipv6());
+    let least = if has_v6 { MTU_MIN_V6 } else { MTU_MIN };
+    if let Some(found) = mtu.whole().filter(|mtu| *mtu < least) {
+        let family = if has_v6 { "IPv6" } else { "IPv4" };
+        let what = format!("{found} bytes are less than {family} needs");
+        report.wrong(&mtu, what, format!("use {least} to 65535, or leave it out"));
+    }
+}
+
+fn names(at: &At<'_>, report: &mut Report) {
+    for item in at.items() {
+        if let Some(text) = item.text().filter(|text| !name::is_host(text)) {
+            let fix = "write a DNS name or an address, without port".to_owned();
+            report.wrong(&item, format!("'{text}' is no name for a certificate"), fix);
+        }
+    }
+}
