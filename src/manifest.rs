@@ -44,6 +44,7 @@ pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Manifest, Proble
         report.add(fault.place, &fault.key, fault.what, fault.fix);
     }
     let Some(tree) = tree else { return Err(empty(report)) };
+    let tree = validate::settings::prepared(tree, &mut report);
     let Some(fitting) = shape::check(&At::root(&tree), &schema(), &mut report) else {
         return Err(report.into_problems());
     };
@@ -81,6 +82,8 @@ pub struct Manifest {
     pub components: Vec<Component>,
     /// The address ranges of the cluster that the image is for.
     pub cluster: Cluster,
+    /// A layer of settings to bake in, beside what the rest of the manifest says of the cluster.
+    pub settings: serde_yaml::Mapping,
     /// Units to add; those of `units/` in the folder of the manifest and those that kiln brings are named here too.
     pub units: Vec<Unit>,
     /// Further files.
@@ -220,6 +223,8 @@ pub struct Go {
 /// The ranges of the cluster, and how the pod range is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cluster {
+    /// Version of its API servers, "v1.36.3".
+    pub kubernetes: Option<String>,
     /// Pod ranges, at most one of each family.
     pub pods: Vec<IpNet>,
     /// Service ranges, at most one of each family.

@@ -8,21 +8,27 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 use serde::Serialize;
+use serde_yaml::Mapping;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Cluster, Manifest};
 use crate::settings::VERSION;
 
 /// What every image says of itself.
 #[derive(Serialize)]
-struct Baked {
+struct Baked<'a> {
     version: u32,
-    image: String,
+    image: &'a str,
     cluster: BakedCluster,
+    /// The manifest's own settings; its `cluster` goes into that above.
+    #[serde(flatten)]
+    settings: Mapping,
 }
 
 /// What the manifest says of the cluster; keys as in [`crate::settings::Cluster`].
 #[derive(Serialize)]
 struct BakedCluster {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<String>,
     pods: Vec<IpNet>,
     services: Vec<IpNet>,
     hosts: Vec<IpNet>,
@@ -33,18 +39,26 @@ struct BakedCluster {
     nodes_max: u32,
     surge: u32,
     pods_max: u32,
+    /// Of the manifest's own settings; it has none of the keys above.
+    #[serde(flatten)]
+    settings: Mapping,
 }
 
 /// Renders the baked layer (YAML) of `manifest`.
 pub fn baked_layer(manifest: &Manifest) -> String {
-    let settings = Baked { version: VERSION, image: manifest.name.clone(), cluster: cluster(manifest) };
+    let mut settings = manifest.settings.clone();
+    let own =
+        settings.remove("cluster").and_then(|cluster| cluster.as_mapping().cloned()).unwrap_or_default();
+    let cluster = cluster(manifest.cluster.clone(), own);
+    let settings = Baked { version: VERSION, image: &manifest.name, cluster, settings };
     let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
     format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
 }
 
-fn cluster(manifest: &Manifest) -> BakedCluster {
+fn cluster(cluster: Cluster, settings: Mapping) -> BakedCluster {
     // Destructured, so that a new key of the manifest can't be forgotten here.
-    let crate::manifest::Cluster {
+    let Cluster {
+        kubernetes,
         pods,
         services,
         hosts,
@@ -53,8 +67,19 @@ fn cluster(manifest: &Manifest) -> BakedCluster {
         nodes_max,
         surge,
         pods_max,
-    } = manifest.cluster.clone();
-    BakedCluster { pods, services, hosts, block_prefix, block_prefix_v6, nodes_max, surge, pods_max }
+    } = cluster;
+    BakedCluster {
+        kubernetes,
+        pods,
+        services,
+        hosts,
+        block_prefix,
+        block_prefix_v6,
+        nodes_max,
+        surge,
+        pods_max,
+        settings,
+    }
 }
 
 /// Renders a file for sysctl.d(5).

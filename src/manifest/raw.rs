@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{Arch, Format};
 use crate::lock::TrustLevel;
+use crate::settings::keys;
 
 /// A kiln manifest: what goes into a node image.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -61,6 +62,9 @@ pub struct Manifest {
     /// Values for templates, as 'vars.NAME'.
     #[serde(default)]
     pub variables: BTreeMap<String, Variable>,
+    /// Settings that every node of this image starts with; those of the machine come later and win.
+    #[serde(default)]
+    pub settings: Settings,
     /// What to write.
     #[serde(default)]
     pub outputs: Outputs,
@@ -272,6 +276,11 @@ pub struct Outputs {
 #[serde(from = "Scalar")]
 pub struct Plain(pub String);
 
+/// A layer of settings, in the words that first boot reads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Settings(pub serde_yaml::Mapping);
+
 /// A value for templates: a text, whole number, truth value, or a list of those.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
@@ -306,6 +315,20 @@ impl JsonSchema for Plain {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "integer", "boolean"] })
+    }
+}
+
+impl JsonSchema for Settings {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Settings".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Schema::try_from(keys::schema(keys::Scope::Manifest)).expect("a schema is an object")
     }
 }
 

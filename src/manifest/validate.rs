@@ -10,6 +10,7 @@ mod content;
 mod origin;
 mod outputs;
 mod place;
+pub mod settings;
 mod source;
 mod text;
 
@@ -30,7 +31,8 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
     let kubernetes = cluster::kubernetes(kubernetes, &at.key("cluster").key("kubernetes"), report);
     let cluster =
         raw.cluster.as_ref().and_then(|cluster| cluster::cluster(cluster, &at.key("cluster"), report));
-    let cluster = cluster.map(|(cluster, _)| cluster);
+    let (cluster, cut) = cluster.unzip();
+    settings::check(&at.key("settings"), &cut.unwrap_or_default(), report);
     let default = component::Defaults { arch, kubernetes: kubernetes.as_deref() };
     let components =
         component::components(raw.components.unwrap_or_default(), default, &at.key("components"), report);
@@ -52,13 +54,14 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
     let (name, arch, base, cluster, outputs) = whole?;
     let (components, units, files) =
         (without_places(components), without_places(units), without_places(files));
-    let sysext = raw.sysext;
+    let (sysext, settings) = (raw.sysext, raw.settings.0);
     Some(Manifest {
         name,
         arch,
         base,
         components,
         cluster,
+        settings,
         units,
         files,
         modules,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Settings: layers, merging, and every way to be wrong.
 
+mod baked;
 mod laws;
 mod machine;
 mod refused;

@@ -37,6 +37,7 @@ pub fn cluster(raw: &raw::Cluster, at: &At<'_>, report: &mut Report) -> Option<(
     };
     let pods_per_block = cut.pools.iter().map(Pool::pods_per_block).min()?;
     let cluster = Cluster {
+        kubernetes: raw.kubernetes.clone(),
         block_prefix: block_prefix(true),
         block_prefix_v6: block_prefix(false),
         pods: cut.pods.clone(),

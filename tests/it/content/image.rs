@@ -51,6 +51,7 @@ impl Image {
         let base = Base { source: release("flatcar", "4593.2.5"), flavour: "generic".into(), require: None };
         let ranges = |text: &str| vec![text.parse().unwrap()];
         let cluster = Cluster {
+            kubernetes: None,
             pods: ranges("10.234.0.0/20"),
             services: ranges("10.96.0.0/16"),
             hosts: ranges("10.1.0.0/16"),
@@ -66,6 +67,7 @@ impl Image {
             base,
             components: Vec::new(),
             cluster,
+            settings: Default::default(),
             units: Vec::new(),
             files: Vec::new(),
             modules: Vec::new(),

@@ -110,6 +110,7 @@ fn manifest(server: &Server) -> Manifest {
         base,
         components,
         cluster: Cluster {
+            kubernetes: None,
             pods: Vec::new(),
             services: Vec::new(),
             hosts: Vec::new(),
@@ -119,6 +120,7 @@ fn manifest(server: &Server) -> Manifest {
             surge: 0,
             pods_max: 1,
         },
+        settings: Default::default(),
         units: Vec::new(),
         files: Vec::new(),
         modules: Vec::new(),
