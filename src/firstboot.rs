@@ -3,12 +3,17 @@
 
 pub mod apply_bootstrap;
 pub mod apply_control;
+pub mod apply;
 pub mod bootstrap;
 pub mod claim;
 pub mod control;
+pub mod credential;
+pub mod explain;
 pub mod file;
 pub mod identity;
 pub mod look_control;
+pub mod ledger;
+pub mod look;
 pub mod network;
 pub mod next;
 pub mod node;
@@ -16,4 +21,8 @@ pub mod observed;
 pub mod outcome;
 pub mod pki;
 pub mod reason;
+pub mod rehearsal;
+pub mod repair;
+pub mod report;
+pub mod run;
 pub mod step;

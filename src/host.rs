@@ -23,8 +23,12 @@ pub mod interrupt;
 pub mod layers;
 #[cfg(feature = "firstboot")]
 pub mod links;
+#[cfg(feature = "firstboot")]
+pub mod machine;
 #[cfg(feature = "toolchain")]
 pub mod recipe;
+#[cfg(feature = "firstboot")]
+pub mod root;
 pub mod scratch;
 #[cfg(feature = "toolchain")]
 pub mod unpack;

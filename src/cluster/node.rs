@@ -52,6 +52,8 @@ pub struct Node {
     pub provider_id: String,
     /// Taints, those that admission added included.
     pub taints: Vec<Taint>,
+    /// SMBIOS' UUID and the machine id that kubelet found, in lower case; empty before it has run.
+    pub hardware_ids: Vec<String>,
     /// Whether kubelet says that it is Ready, and the control plane has not lost sight of it.
     pub is_ready: bool,
 }
@@ -81,6 +83,17 @@ struct Spec {
 struct Status {
     #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
+    #[serde(rename = "nodeInfo", deserialize_with = "or_default")]
+    node_info: NodeInfo,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeInfo {
+    #[serde(rename = "systemUUID")]
+    system_uuid: String,
+    #[serde(rename = "machineID")]
+    machine_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +110,10 @@ impl From<Wire> for Node {
             .conditions
             .iter()
             .any(|condition| condition.r#type == "Ready" && condition.status == "True");
-        Self { meta: metadata, pod_cidrs, provider_id, taints, is_ready }
+        let NodeInfo { system_uuid, machine_id } = status.node_info;
+        let ids = [system_uuid, machine_id].map(|id| id.to_ascii_lowercase()).into_iter();
+        let hardware_ids = ids.filter(|id| !id.is_empty()).collect();
+        Self { meta: metadata, pod_cidrs, provider_id, taints, hardware_ids, is_ready }
     }
 }
 
@@ -135,6 +151,14 @@ impl Client {
             { "op": "add", "path": "/spec/podCIDRs", "value": blocks },
         ]);
         self.read::<Wire, _>(Request::patch(&PATH, Patch::Json, &patch).at(name)).await
+    }
+
+    /// Changes a Node by a JSON patch (RFC 6902), all of it or nothing.
+    ///
+    /// # Errors
+    /// [`super::ApiErrorKind::Invalid`] where a test of the patch fails, or the Node may not become so.
+    pub async fn node_patch(&self, name: &str, patch: &Value) -> Result<Node, ApiError> {
+        self.read::<Wire, _>(Request::patch(&PATH, Patch::Json, patch).at(name)).await
     }
 
     /// Sets annotations, and removes those without a value; others stay. The UID keeps it from a Node that has taken the

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::observed::Machine;
 use super::reason::Reason;
@@ -46,6 +47,28 @@ pub fn decide(node: &Node, machine: &Machine) -> Result<Identity, Reason> {
     Ok(Identity { name, addresses: addresses.clone(), provider_id, instance_id })
 }
 
+/// UUIDs that boards come with when nobody has set one: they tell no machine from another.
+const PLACEHOLDERS: [&str; 3] = [
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    // The example of an American Megatrends BIOS that many boards were sold with.
+    "03000200-0400-0500-0006-000700080009",
+];
+
+/// Returns what tells the machine from its clones: the settings' word, else SMBIOS' UUID, which a copied disk does not
+/// take along, else the machine id.
+///
+/// The machine id itself is confidential (machine-id(5)): what is shown to the cluster is a hash of it.
+pub fn instance_id(node: &Node, smbios: Option<&str>, machine_id: Option<&str>) -> Option<String> {
+    let smbios = smbios.filter(|uuid| !PLACEHOLDERS.contains(uuid)).map(|uuid| format!("smbios-{uuid}"));
+    let hashed = || {
+        let digest = Sha256::digest(format!("kiln instance\n{}", machine_id?));
+        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("machine-{hex}"))
+    };
+    node.instance_id.clone().or(smbios).or_else(hashed)
+}
+
 /// RFC 1123 subdomain, as the API server checks names of Nodes.
 fn is_node_name(name: &str) -> bool {
     let is_label = |label: &str| {
@@ -79,6 +102,18 @@ mod tests {
         };
         let found = decide(&node, &machine("Worker-1", &["10.0.0.4", "10.0.0.5"])).unwrap();
         assert_eq!((found.name.as_str(), found.addresses[0].to_string().as_str()), ("w", "10.9.9.9"));
+    }
+
+    #[test]
+    fn a_placeholder_tells_no_machine_from_another() {
+        let node = Node::default();
+        let uuid = "4c4c4544-0051-3610-8052-b4c04f4d3132";
+        assert_eq!(instance_id(&node, Some(uuid), Some("m")), Some(format!("smbios-{uuid}")));
+        let hashed = instance_id(&node, Some(PLACEHOLDERS[2]), Some("m")).unwrap();
+        assert!(hashed.starts_with("machine-") && hashed.len() == 40, "{hashed}");
+        assert_eq!(instance_id(&node, None, None), None);
+        let set = Node { instance_id: Some("i-1".to_owned()), ..node };
+        assert_eq!(instance_id(&set, Some(uuid), None).as_deref(), Some("i-1"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 
 use claimed::{claimed, pool, registered};
 use credential::credential;
-use held::{held, is_held, still_held};
+use held::{held, still_held};
 
 /// Where the machine's identity is recorded.
 pub const IDENTITY: &str = "/var/lib/kiln/identity.json";
@@ -46,6 +46,20 @@ type Part<T> = Result<T, Next>;
 /// Returns what comes next for a worker.
 pub fn next(want: &Settings, seen: &Observed) -> Next {
     birth(want, seen).err().unwrap_or(Next::Done)
+}
+
+/// Returns what comes next for a node that asks whether its claim is still its own. It judges and repairs nothing; its
+/// caller says in [`Observed::machine`] that pods may be running.
+pub fn verify(want: &Settings, seen: &Observed) -> Next {
+    let judge = || -> Part<()> {
+        identity(want, seen)?;
+        trouble(seen)?;
+        match held(seen)? {
+            Some(record) => still_held(seen, record).map(drop),
+            None => stuck(Reason::NoClaim),
+        }
+    };
+    judge().err().unwrap_or(Next::Done)
 }
 
 fn birth(want: &Settings, seen: &Observed) -> Part<()> {
@@ -100,14 +114,18 @@ fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Identity> {
 fn trouble(seen: &Observed) -> Part<()> {
     match &seen.trouble {
         None => Ok(()),
-        Some(_) if is_held(seen) && seen.is_patience_over => Ok(()),
-        Some(reason) if reason.is_final() && !is_held(seen) => stuck(reason.clone()),
+        Some(_) if seen.is_held() && seen.is_patience_over => Ok(()),
+        Some(reason) if reason.is_final() && !seen.is_held() => stuck(reason.clone()),
         Some(reason) => Err(Next::Wait(reason.clone())),
     }
 }
 
 /// Files first, then what an earlier block left behind, and last the file whose presence turns the node ready.
 fn network(seen: &Observed, record: &Record) -> Part<()> {
+    if !seen.machine.has_uplink {
+        // Without a network, what was rendered at an earlier boot stays as it is.
+        return if seen.is_patience_over { Ok(()) } else { Err(Next::Wait(Reason::NoAddress)) };
+    }
     if let Some(why) = &seen.machine.contradiction {
         return stuck(Reason::Contradiction { blocks: listed(&record.blocks), why: why.clone() });
     }

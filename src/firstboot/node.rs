@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::identity::Identity;
 use super::observed::{Machine, NodeSeen};
-use crate::settings::Node as Wanted;
+use crate::cluster::{NewNode, Node, Taint};
+use crate::settings::{self, Node as Settings};
 
 /// The annotation that holds the instance id of the machine that made the Node.
 pub const INSTANCE: &str = "kiln.dev/instance";
@@ -18,33 +19,34 @@ pub const REPORT: &str = "kiln.dev/first-boot";
 /// The label that mirrors the IPv4 block, '/' as '_'. It is for people; kiln never reads it.
 pub const MIRROR: &str = "ipblock";
 
-/// Returns the Node as it is created.
-pub fn object(wanted: &Wanted, identity: &Identity) -> Value {
-    let mut labels = wanted.labels.clone();
+/// Returns the Node as it is registered.
+pub fn wanted(settings: &Settings, identity: &Identity) -> NewNode {
+    let mut labels = settings.labels.clone();
     // The one that others select by and that kubelet sets only once it runs.
     labels.entry("kubernetes.io/hostname".to_owned()).or_insert_with(|| identity.name.clone());
-    let taints: Vec<Value> = wanted
-        .taints
-        .iter()
-        .map(|taint| json!({ "key": taint.key, "value": taint.value, "effect": taint.effect }))
-        .collect();
-    let mut spec = json!({});
-    if !taints.is_empty() {
-        spec["taints"] = taints.into();
+    let taint = |taint: &settings::Taint| {
+        let settings::Taint { key, value, effect } = taint.clone();
+        Taint { key, value, effect }
+    };
+    NewNode {
+        name: identity.name.clone(),
+        labels,
+        taints: settings.taints.iter().map(taint).collect(),
+        annotations: [(INSTANCE.to_owned(), identity.instance_id.clone())].into(),
+        provider_id: identity.provider_id.clone(),
     }
-    if let Some(provider_id) = &identity.provider_id {
-        spec["providerID"] = json!(provider_id);
+}
+
+/// Returns what matters of a Node.
+pub fn seen(node: &Node, is_new: bool) -> NodeSeen {
+    NodeSeen {
+        uid: node.meta.uid.clone(),
+        instance: node.meta.annotations.get(INSTANCE).cloned(),
+        provider_id: Some(node.provider_id.clone()).filter(|id| !id.is_empty()),
+        hardware_ids: node.hardware_ids.clone(),
+        pod_cidrs: node.pod_cidrs.iter().map(IpNet::to_string).collect(),
+        is_new,
     }
-    json!({
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": identity.name,
-            "labels": labels,
-            "annotations": { INSTANCE: identity.instance_id },
-        },
-        "spec": spec,
-    })
 }
 
 /// Returns whether a Node of this machine's name is this machine's.
@@ -90,7 +92,6 @@ pub fn publication(node_uid: &str, blocks: &[IpNet]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Taint;
 
     fn identity() -> Identity {
         Identity {
@@ -103,17 +104,15 @@ mod tests {
 
     #[test]
     fn the_node_is_made_with_all_that_kubelet_will_not_add() {
-        let taint = Taint { key: "k".to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };
-        let wanted = Wanted {
-            labels: [("a/b".to_owned(), "c".to_owned())].into(),
-            taints: vec![taint],
-            ..Wanted::default()
-        };
-        let node = object(&wanted, &identity());
-        assert_eq!(node["metadata"]["labels"], json!({ "a/b": "c", "kubernetes.io/hostname": "w" }));
-        assert_eq!(node["metadata"]["annotations"]["kiln.dev/instance"], "i-1");
-        assert_eq!(node["spec"]["providerID"], "aws:///a/i-1");
-        assert_eq!(node["spec"]["taints"], json!([{ "key": "k", "value": "", "effect": "NoSchedule" }]));
+        let taint =
+            settings::Taint { key: "k".to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };
+        let labels = [("a/b".to_owned(), "c".to_owned())].into();
+        let node = wanted(&Settings { labels, taints: vec![taint], ..Settings::default() }, &identity());
+        assert_eq!(node.labels["kubernetes.io/hostname"], "w");
+        assert_eq!(node.labels["a/b"], "c");
+        assert_eq!(node.annotations["kiln.dev/instance"], "i-1");
+        assert_eq!(node.provider_id.as_deref(), Some("aws:///a/i-1"));
+        assert_eq!((node.taints[0].key.as_str(), node.taints[0].effect.as_str()), ("k", "NoSchedule"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is seen: the machine and its disk, looked at anew each turn, and the server's answers of this run, folded in.
 //!
-//! Plain data: no method here acts. A crash loses [`Server`] and nothing else, so whoever keeps the disk and starts
+//! Plain data: nothing here acts. A crash loses [`Server`] and nothing else, so whoever keeps the disk and starts
 //! with [`Server::default`] has a restarted machine.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::claim::{Listing, Record};
+use super::claim::{Listing, Record, State};
 use super::identity::Identity;
 use super::reason::Reason;
 use crate::ipam::Ranges;
@@ -27,6 +27,13 @@ pub struct Observed {
     pub is_patience_over: bool,
 }
 
+impl Observed {
+    /// Returns whether a claim is recorded that was once read with the Node's live UID.
+    pub fn is_held(&self) -> bool {
+        matches!(&self.disk.claim, Found::Is(record) if record.state == State::Held)
+    }
+}
+
 /// The machine, apart from kiln's files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Machine {
@@ -38,10 +45,12 @@ pub struct Machine {
     pub hardware_ids: Vec<String>,
     /// Source addresses towards the API servers and the other family's default route; empty before there is a route.
     pub sources: Vec<IpAddr>,
+    /// Whether the link that the node's addresses are on is known, by which files and MTU are rendered.
+    pub has_uplink: bool,
     /// Whether a bootstrap token is at hand.
     pub has_token: bool,
-    /// Whether a pod bridge is up, so that pods may be running on the recorded block.
-    pub has_bridge: bool,
+    /// Whether pods may be running on the recorded block: their bridge is there, or nobody has made sure.
+    pub may_run_pods: bool,
     /// What an earlier block left behind, in the order of repair.
     pub stale: Vec<String>,
     /// What of the machine's own network contradicts the recorded block, such as an overlap.

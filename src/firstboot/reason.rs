@@ -155,6 +155,9 @@ pub enum Reason {
         /// Blocks that nodes can have.
         total: u32,
     },
+    /// Nothing is recorded that could be verified.
+    #[error("no claim is recorded on this machine; kiln-firstboot.service makes one")]
+    NoClaim,
     /// Somebody else has set podCIDRs.
     #[error("Node {name} has podCIDRs {found}, which kiln did not set{}: a second allocator is at work; turn kube-controller-manager's nodeipam off, or the cloud's, and delete the Node", ours.as_ref().map(|ours| format!(" (the claim is {ours})")).unwrap_or_default())]
     SecondAllocator {
@@ -186,6 +189,9 @@ pub enum Reason {
         /// In the words of what checked it.
         why: String,
     },
+    /// Address, CA or credential can't be used at all.
+    #[error("the API server can't be asked: {0}; check api.endpoint and api.ca")]
+    Access(String),
     /// The request never came to an answer, or to an unwelcome one.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -249,7 +255,7 @@ impl Reason {
         match self {
             // Waiting inside the run would only repeat the list; the unit comes back.
             Self::Exhausted { .. } | Self::Fault(Fault::Clock(_)) => Exit::TryAgain,
-            Self::Lost { .. } => Exit::Failed,
+            Self::Lost { .. } | Self::NoClaim => Exit::Failed,
             reason if reason.is_final() => Exit::Config,
             _ => Exit::TryAgain,
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// Where effects and flows live; every other file of the library decides, and decides only.
-const PORTS_AND_FLOWS: [&str; 19] = [
+const PORTS_AND_FLOWS: [&str; 20] = [
     "bake.rs",
     "bake/desk.rs",
     "bake/error.rs",
@@ -23,6 +23,7 @@ const PORTS_AND_FLOWS: [&str; 19] = [
     "firstboot.rs",
     "firstboot/apply",
     "firstboot/look",
+    "firstboot/run",
     "host.rs",
     "host/",
     "pin.rs",

@@ -1,19 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `kiln-firstboot` program: what a baked image runs before its container runtime and kubelet start.
 //!
-//! Its work is not built yet: it says so and ends with the code for a configuration that can't do, so that the unit
-//! neither retries nor lets kubelet start.
+//! It reads words, settings and token, has the library do the work, prints one line and ends with an exit code.
 
+mod told;
+mod words;
+
+use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
+use kiln::cluster::Credential;
 use kiln::exit::Exit;
+use kiln::firstboot::explain::explain;
+use kiln::firstboot::ledger::{LEDGER, Ledger};
+use kiln::firstboot::next;
+use kiln::firstboot::rehearsal::rehearse;
+use kiln::firstboot::report::{REPORT, Report};
+use kiln::firstboot::run::{Diary, Ending, Run};
+use kiln::host::root::Root;
 use kiln::mark;
 
+use told::Told;
+use words::{Format, Word, Words};
+
+/// A ledger or report has some 100 KB at most.
+const RECORD_MAX_BYTES: u64 = 4 << 20;
+
+type Failure = Box<dyn Error>;
+
 fn main() -> ExitCode {
+    // The bake recognises this text in the binary; clap would add the program's name to it.
     if std::env::args_os().nth(1).is_some_and(|word| word == "--version") {
         println!("{}", mark::FIRSTBOOT);
         return Exit::Done.into();
     }
-    eprintln!("kiln-firstboot {}: has nothing to do yet; this node does not join a cluster", mark::VERSION);
-    Exit::Config.into()
+    let words = match Words::try_parse() {
+        Ok(words) => words,
+        Err(error) => {
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return exit.into();
+        }
+    };
+    match begin(&words) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("kiln-firstboot: {}", chain(&*error));
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// One line: an error and its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn begin(words: &Words) -> Result<Exit, Failure> {
+    let root = Root::new(&words.root);
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let told = match told::read(&words.root, credentials.as_deref())? {
+        Ok(told) => told,
+        Err(wrong) => {
+            eprintln!("kiln-firstboot: {wrong}");
+            return Ok(Exit::Config);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work(words, &root, told))
+}
+
+async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
+    let Told { settings, token } = told;
+    let token = token.map_or(Credential::None, Credential::Token);
+    let run = Run { root, settings: &settings, token, decide: next::next, may_run_pods: false };
+    match words.word() {
+        Word::Run { dry_run: true } => dry_run(&run),
+        Word::Run { dry_run: false } => Ok(end(run.run(&mut Diary::begin(root)?).await?)),
+        Word::Verify => {
+            let run = Run { decide: next::verify, may_run_pods: true, ..run };
+            Ok(end(run.run(&mut Diary::begin(root)?).await?))
+        }
+        Word::Repair => Ok(end(run.repair(&mut Diary::begin(root)?).await?)),
+        Word::Explain => tell(&run, Format::Text),
+        Word::Status { format } => tell(&run, format),
+    }
+}
+
+/// The one line on journal and console.
+fn end(ending: Ending) -> Exit {
+    if let Some(reason) = ending.reason {
+        eprintln!("kiln-firstboot: {reason}");
+    }
+    ending.exit
+}
+
+fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {
+    let (seen, _) = run.look()?;
+    let (steps, end) = rehearse(run.settings, seen, run.decide);
+    for step in &steps {
+        println!("would {step}");
+    }
+    match end {
+        Some(next::Next::Wait(reason) | next::Next::Stuck(reason)) => println!("would stop: {reason}"),
+        Some(_) => println!("then all is done"),
+        None => println!("what follows depends on the answer"),
+    }
+    Ok(Exit::Done)
+}
+
+fn tell(run: &Run<'_>, format: Format) -> Result<Exit, Failure> {
+    let ledger =
+        run.root.text(LEDGER, RECORD_MAX_BYTES)?.map(|text| Ledger::parse(&text)).unwrap_or_default();
+    let report = run.root.text(REPORT, RECORD_MAX_BYTES)?;
+    let report: Option<Report> = report.and_then(|text| serde_json::from_str(&text).ok());
+    let (seen, _) = run.look()?;
+    let next = (run.decide)(run.settings, &seen);
+    match format {
+        Format::Text => print!("{}", explain(&ledger, report.as_ref(), &next)),
+        Format::Json => {
+            let missing = match &next {
+                next::Next::Do(step) => Some(step.to_string()),
+                next::Next::Wait(reason) | next::Next::Stuck(reason) => Some(reason.to_string()),
+                next::Next::Done => None,
+            };
+            let status = serde_json::json!({
+                "ledger": ledger, "report": report, "is_held": seen.is_held(), "next": missing,
+            });
+            println!("{}", serde_json::to_string_pretty(&status)?);
+        }
+    }
+    Ok(Exit::Done)
 }

@@ -8,10 +8,6 @@ use super::super::step::{Step, listed};
 use super::claimed::agrees;
 use super::{CLAIM, Part, act, stuck};
 
-pub(super) fn is_held(seen: &Observed) -> bool {
-    matches!(&seen.disk.claim, Found::Is(record) if record.state == State::Held)
-}
-
 /// The record, if it is of a held claim.
 pub(super) fn held(seen: &Observed) -> Part<Option<&Record>> {
     match &seen.disk.claim {
@@ -56,7 +52,7 @@ fn still_adopted<'a>(seen: &Observed, record: &'a Record) -> Part<&'a Record> {
 
 /// Only where no pod can be on the block is the record taken back to an intent, and the birth goes on from there.
 fn lost<T>(seen: &Observed, record: &Record, why: String) -> Part<T> {
-    if seen.machine.has_bridge {
+    if seen.machine.may_run_pods {
         return stuck(Reason::Lost { blocks: listed(&record.blocks), why });
     }
     act(Step::Record(Record { state: State::Intended, ..record.clone() }))

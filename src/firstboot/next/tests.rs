@@ -46,7 +46,7 @@ impl World {
         seen.machine.hostname = "w".to_owned();
         seen.machine.instance_id = Some("i-1".to_owned());
         seen.machine.sources = vec!["10.0.0.4".parse().unwrap()];
-        seen.machine.has_token = true;
+        (seen.machine.has_token, seen.machine.has_uplink) = (true, true);
         seen.machine.chance = 7;
         seen.disk = Disk {
             credential: vec!["ca.crt".to_owned(), "kubelet.conf".to_owned()],
@@ -356,10 +356,10 @@ fn a_lost_claim_is_made_anew_only_while_no_bridge_is_up() {
     world.node = None;
     world.claims.clear();
     world.restart();
-    world.seen.machine.has_bridge = true;
+    world.seen.machine.may_run_pods = true;
     assert!(matches!(world.run(), Next::Stuck(Reason::Lost { .. })));
     world.restart();
-    world.seen.machine.has_bridge = false;
+    world.seen.machine.may_run_pods = false;
     assert_eq!(world.run(), Next::Done);
     assert_eq!((world.held(), world.births), (first, 2), "the freed index is asked for first");
     // The claim alone is gone, the Node stands with its podCIDRs, and another has taken the block.

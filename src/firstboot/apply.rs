@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Does one step, and says what it came to. It makes no choices.
+
+mod certificate;
+mod cluster;
+mod fault;
+mod local;
+
+use std::time::{Duration, Instant};
+
+use super::credential::{CURRENT, stored};
+use super::look::Wanted;
+use super::observed::{Found, Observed};
+use super::outcome::Outcome;
+use super::reason::Reason;
+use super::step::Step;
+use crate::cluster::{Access, Client, Counts, Credential, Csr, Limits};
+use crate::host::entropy::EntropyError;
+use crate::host::files::FileError;
+use crate::host::links::LinksError;
+use crate::host::root::Root;
+use crate::settings::Settings;
+
+/// Why a step on this machine failed. A request that fails is no error but an [`Outcome::Trouble`].
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A link or route.
+    #[error(transparent)]
+    Links(#[from] LinksError),
+    /// No randomness for a key.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The machine is no longer as it was looked at.
+    #[error("can't {0}: it is not as it was a moment ago")]
+    Moved(String),
+}
+
+/// What steps are done with.
+#[derive(Debug)]
+pub struct Hands<'a> {
+    /// The tree of the node.
+    pub root: &'a Root,
+    /// What the node is told.
+    pub settings: &'a Settings,
+    /// The bootstrap token, for certificate requests alone.
+    pub token: Credential,
+    /// How long to wait for what.
+    pub limits: Limits,
+    /// Seed of pauses.
+    pub seed: u64,
+    bootstrap: Option<Client>,
+    node: Option<Client>,
+    csr: Option<Csr>,
+}
+
+impl<'a> Hands<'a> {
+    /// Returns hands that have asked nobody yet.
+    pub fn new(root: &'a Root, settings: &'a Settings, token: Credential, limits: Limits, seed: u64) -> Self {
+        Self { root, settings, token, limits, seed, bootstrap: None, node: None, csr: None }
+    }
+
+    /// Returns what all requests have cost so far.
+    pub fn counts(&self) -> Counts {
+        let counts = |client: &Option<Client>| client.as_ref().map(Client::counts).unwrap_or_default();
+        counts(&self.bootstrap) + counts(&self.node)
+    }
+
+    /// Does a step; waits for the certificate until `deadline` at most. `report` is what [`Step::Report`] sends.
+    ///
+    /// # Errors
+    /// When the machine refuses: a full disk, a read-only file system.
+    pub async fn apply(
+        &mut self,
+        step: &Step,
+        seen: &Observed,
+        wanted: &Wanted,
+        report: &str,
+        deadline: Instant,
+    ) -> Result<Outcome, ApplyError> {
+        if step.is_request() {
+            return Ok(self.ask(step, seen, report, deadline).await.unwrap_or_else(Outcome::Trouble));
+        }
+        self.change(step, seen, wanted)?;
+        Ok(Outcome::Changed)
+    }
+
+    async fn ask(
+        &mut self,
+        step: &Step,
+        seen: &Observed,
+        report: &str,
+        deadline: Instant,
+    ) -> Result<Outcome, Reason> {
+        let Found::Is(identity) = &seen.disk.identity else {
+            return Err(Reason::Access("this machine has no identity yet".to_owned()));
+        };
+        match step {
+            Step::SendRequest => self.send_request(identity).await,
+            Step::ReadRequest => self.read_request(identity).await,
+            Step::AwaitRequest => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.await_request(identity, left.min(AWAIT_MAX)).await
+            }
+            step => self.ask_as_node(step, identity, seen, report).await,
+        }
+    }
+
+    fn bootstrap(&mut self) -> Result<Client, Reason> {
+        let credential = self.token.clone();
+        connected(&mut self.bootstrap, self.settings, self.limits, credential)
+    }
+
+    fn node(&mut self) -> Result<Client, Reason> {
+        if let Some(client) = &self.node {
+            return Ok(client.clone());
+        }
+        let pem = self.root.text(&stored(CURRENT), PEM_MAX_BYTES);
+        let pem = pem.map_err(|error| Reason::Unfit(error.to_string()))?.unwrap_or_default();
+        connected(&mut self.node, self.settings, self.limits, Credential::of_pem(&pem))
+    }
+}
+
+/// One watch is cut after this long, so that what is missing is told meanwhile.
+const AWAIT_MAX: Duration = Duration::from_secs(30);
+/// Certificate, chain and key have a few kilobytes.
+const PEM_MAX_BYTES: u64 = 256 << 10;
+
+fn connected(
+    slot: &mut Option<Client>,
+    settings: &Settings,
+    limits: Limits,
+    credential: Credential,
+) -> Result<Client, Reason> {
+    if let Some(client) = slot {
+        return Ok(client.clone());
+    }
+    let access = Access { limits, ..Access::of_node(&settings.api.endpoint, &settings.api.ca, credential) };
+    let client = Client::new(&access).map_err(|error| Reason::Access(error.to_string()))?;
+    *slot = Some(client.clone());
+    Ok(client)
+}

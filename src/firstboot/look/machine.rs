@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The machine itself: who it says it is. Looked at once a run.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Url;
+
+use super::super::identity;
+use super::super::observed::Machine;
+use super::LookError;
+use crate::host::root::Root;
+use crate::host::{links, machine as host};
+use crate::settings::Settings;
+
+/// Addresses that nothing has (RFC 5737, RFC 3849): the way to them is the default route.
+const ANYWHERE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// Looks at the machine; `chance` makes this run's nonces.
+///
+/// # Errors
+/// When something is there but can't be read.
+pub fn machine(
+    root: &Root,
+    settings: &Settings,
+    has_token: bool,
+    chance: u128,
+) -> Result<Machine, LookError> {
+    let smbios = host::smbios_uuid(root)?;
+    let machine_id = host::machine_id(root)?;
+    Ok(Machine {
+        hostname: host::hostname(),
+        instance_id: identity::instance_id(&settings.node, smbios.as_deref(), machine_id.as_deref()),
+        hardware_ids: smbios.into_iter().chain(machine_id).collect(),
+        has_token,
+        chance,
+        ..Machine::default()
+    })
+}
+
+/// Returns the source addresses towards the API servers, the family of the first pod range first; where pods have a
+/// family that no API server's address is of, that family's source by the default route as well.
+///
+/// # Errors
+/// When the kernel does not answer. A name that can't be resolved yet is no error: there is no address then.
+pub fn sources(settings: &Settings) -> Result<Vec<IpAddr>, LookError> {
+    let mut sources = Vec::new();
+    for target in endpoint(settings) {
+        sources.extend(links::way_to(target)?.map(|way| way.source));
+    }
+    for anywhere in ANYWHERE {
+        let is_family = |address: &IpAddr| address.is_ipv4() == anywhere.is_ipv4();
+        let is_wanted = settings.cluster.pods.iter().any(|range| is_family(&range.addr()));
+        if is_wanted && !sources.is_empty() && !sources.iter().any(is_family) {
+            sources.extend(links::way_to(anywhere)?.map(|way| way.source));
+        }
+    }
+    let is_v4_first = settings.cluster.pods.first().is_none_or(|range| range.addr().is_ipv4());
+    sources.sort_unstable_by_key(|source| (source.is_ipv4() != is_v4_first, *source));
+    sources.dedup();
+    Ok(sources)
+}
+
+fn endpoint(settings: &Settings) -> Vec<IpAddr> {
+    let url = Url::parse(&settings.api.endpoint).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(url::Host::Ipv4(address)) => vec![address.into()],
+        Some(url::Host::Ipv6(address)) => vec![address.into()],
+        Some(url::Host::Domain(name)) => host::addresses_of(name).unwrap_or_default(),
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one run did, how long it took and what it cost: for people, the journal and the Node's annotation.
+
+use serde::{Deserialize, Serialize};
+
+/// Where it lies; gone with the boot it is about.
+pub const REPORT: &str = "/run/kiln/report.json";
+
+/// What one run did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// 1.
+    pub version: u32,
+    /// The program's version.
+    pub kiln: String,
+    /// The Node's name; empty before it is known.
+    pub node: String,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Seconds since 1970, by this machine's clock.
+    pub started_s: u64,
+    /// Milliseconds; of the whole run.
+    pub took_ms: u64,
+    /// The exit code; none while the run goes on.
+    pub exit: Option<u8>,
+    /// The unmet condition and the fix.
+    pub reason: Option<String>,
+    /// The node's blocks, the primary family first.
+    pub blocks: Vec<String>,
+    /// Requests to the API server.
+    pub requests: u64,
+    /// Requests that were made again, and waits.
+    pub retries: u64,
+    /// Each step once, in order.
+    pub steps: Vec<Done>,
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Done {
+    /// Its word.
+    pub step: String,
+    /// As a sentence.
+    pub what: String,
+    /// Milliseconds after the run's start.
+    pub at_ms: u64,
+    /// Milliseconds, waits between its tries included.
+    pub took_ms: u64,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Why the last try brought nothing.
+    pub trouble: Option<String>,
+}
+
+impl Report {
+    /// Adds a try of a step; one that is tried again right after is one step.
+    pub fn tried(&mut self, step: &str, what: &str, at_ms: u64, until_ms: u64, trouble: Option<String>) {
+        if let Some(last) = self.steps.last_mut().filter(|last| last.what == what && last.trouble.is_some()) {
+            last.took_ms = until_ms.saturating_sub(last.at_ms);
+            last.tries += 1;
+            last.trouble = trouble;
+            self.retries += 1;
+            return;
+        }
+        self.steps.push(Done {
+            step: step.to_owned(),
+            what: what.to_owned(),
+            at_ms,
+            took_ms: until_ms.saturating_sub(at_ms),
+            tries: 1,
+            trouble,
+        });
+    }
+
+    /// Returns the text of the file.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("texts and numbers") + "\n"
+    }
+
+    /// Returns the text of the annotation: in one line.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_is_tried_again_is_one_step() {
+        let mut report = Report::default();
+        report.tried("pool-read", "read the pool", 0, 5, Some("no answer".to_owned()));
+        report.tried("pool-read", "read the pool", 105, 110, None);
+        report.tried("file", "write a", 110, 111, None);
+        report.tried("file", "write a", 111, 112, None);
+        let shown: Vec<_> = report.steps.iter().map(|step| (step.took_ms, step.tries)).collect();
+        assert_eq!(shown, [(110, 2), (1, 1), (1, 1)]);
+        assert_eq!(report.retries, 1);
+        assert_eq!(serde_json::from_str::<Report>(&report.line()).unwrap(), report);
+    }
+}

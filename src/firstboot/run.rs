@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The loop: look, decide one step, do it, record it, look again; with a deadline and a limit on turns.
+
+mod diary;
+mod repair;
+
+use std::time::{Duration, Instant};
+
+use super::apply::{ApplyError, Hands};
+use super::look::{self, LookError};
+use super::next::Next;
+use super::observed::{Found, Observed};
+use super::outcome::Outcome;
+use super::reason::Reason;
+use super::step::Step;
+use crate::cluster::{Backoff, Credential, Limits};
+use crate::exit::Exit;
+use crate::host::entropy::{self, EntropyError};
+use crate::host::files::FileError;
+use crate::host::root::Root;
+use crate::settings::Settings;
+
+pub use diary::Diary;
+pub use repair::RepairError;
+
+/// Ends before the unit's TimeoutStartSec=10min does, so that the reason is told.
+const DEADLINE: Duration = Duration::from_secs(8 * 60);
+/// How long a node with a recorded claim asks a server that does not answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// A birth has some 30 turns, each miss of a claim three more, each wait one.
+const TURNS_MAX: u32 = 5_000;
+/// Pauses between tries of an unborn node, and of one that has its claim.
+const PAUSES: [(Duration, Duration); 2] = [
+    (Duration::from_millis(250), Duration::from_secs(15)),
+    (Duration::from_millis(100), Duration::from_millis(800)),
+];
+
+/// What a run is about.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The tree of the node.
+    pub root: &'a Root,
+    /// What the node is told.
+    pub settings: &'a Settings,
+    /// The bootstrap token, or [`Credential::None`].
+    pub token: Credential,
+    /// What decides: [`super::next::next`], or [`super::next::verify`].
+    pub decide: fn(&Settings, &Observed) -> Next,
+    /// Whether pods may be running on the recorded block, whatever the links say.
+    pub may_run_pods: bool,
+}
+
+/// Why a run could not be.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The machine could not be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// A step on this machine failed.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The ledger could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The loop did not come to an end.
+    #[error("no end after {TURNS_MAX} turns; the last step was to {0}")]
+    Turns(String),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The exit code.
+    pub exit: Exit,
+    /// The unmet condition.
+    pub reason: Option<Reason>,
+    /// What was seen last.
+    pub seen: Observed,
+}
+
+impl Run<'_> {
+    /// Looks at the machine and what is on its disk; asks nobody.
+    ///
+    /// # Errors
+    /// When something can't be read.
+    pub fn look(&self) -> Result<(Observed, look::Wanted), RunError> {
+        let chance = u128::from_be_bytes(entropy::bytes()?);
+        let has_token = self.token != Credential::None;
+        let machine = look::machine(self.root, self.settings, has_token, chance)?;
+        let mut seen = Observed { machine, ..Observed::default() };
+        seen.machine.may_run_pods = self.may_run_pods;
+        let wanted = look::look(self.root, self.settings, &mut seen)?;
+        if seen.disk.identity == Found::Missing {
+            seen.machine.sources = look::sources(self.settings)?;
+        }
+        Ok((seen, wanted))
+    }
+
+    /// Runs until all is done, nothing can be done, or the time is over.
+    ///
+    /// # Errors
+    /// When this machine fails: its disk, its kernel.
+    pub async fn run(&self, diary: &mut Diary) -> Result<Ending, RunError> {
+        let (mut seen, mut wanted) = self.look()?;
+        let start = Instant::now();
+        let is_born = seen.is_held();
+        let seed = seen.machine.chance as u64;
+        let mut hands = Hands::new(self.root, self.settings, self.token.clone(), limits(is_born), seed);
+        let mut waits = Waits::new(is_born, seed, start);
+        let mut last = String::new();
+        for _ in 0..TURNS_MAX {
+            match (self.decide)(self.settings, &seen) {
+                Next::Do(step) => {
+                    last = step.to_string();
+                    let line = diary.line(&seen, hands.counts());
+                    let begun = Instant::now();
+                    let outcome = hands.apply(&step, &seen, &wanted, &line, waits.deadline).await;
+                    diary.tried(self.root, &step, begun, &outcome)?;
+                    self.learn(&mut seen, &mut wanted, &step, outcome?)?;
+                    waits.went(&seen);
+                }
+                Next::Wait(reason) if waits.may_wait(&reason) => {
+                    waits.wait(&reason).await;
+                    seen.is_patience_over = start.elapsed() >= PATIENCE;
+                    if !(seen.is_patience_over && seen.is_held()) {
+                        seen.rest();
+                    }
+                    self.look_again(&mut seen, &mut wanted)?;
+                }
+                Next::Wait(reason) | Next::Stuck(reason) => {
+                    return Ok(diary.end(self.root, Some(reason), seen, hands.counts()));
+                }
+                Next::Done => return Ok(diary.end(self.root, None, seen, hands.counts())),
+            }
+        }
+        Err(RunError::Turns(last))
+    }
+
+    fn learn(
+        &self,
+        seen: &mut Observed,
+        wanted: &mut look::Wanted,
+        step: &Step,
+        outcome: Outcome,
+    ) -> Result<(), RunError> {
+        let has_changed = outcome == Outcome::Changed;
+        seen.learn(step, outcome);
+        if has_changed { self.look_again(seen, wanted) } else { Ok(()) }
+    }
+
+    fn look_again(&self, seen: &mut Observed, wanted: &mut look::Wanted) -> Result<(), RunError> {
+        *wanted = look::look(self.root, self.settings, seen)?;
+        if seen.disk.identity == Found::Missing {
+            seen.machine.sources = look::sources(self.settings)?;
+        }
+        Ok(())
+    }
+}
+
+fn limits(is_born: bool) -> Limits {
+    if !is_born {
+        return Limits::default();
+    }
+    Limits { connect: Duration::from_secs(2), request: Duration::from_secs(3) }
+}
+
+/// Pauses, and when there may be no more of them.
+struct Waits {
+    pauses: (Duration, Duration),
+    backoff: Backoff,
+    seed: u64,
+    deadline: Instant,
+    in_a_row: u32,
+}
+
+impl Waits {
+    fn new(is_born: bool, seed: u64, start: Instant) -> Self {
+        let pauses = PAUSES[usize::from(is_born)];
+        let backoff = Backoff::new(pauses.0, pauses.1, seed);
+        Self { pauses, backoff, seed, deadline: start + DEADLINE, in_a_row: 0 }
+    }
+
+    /// A step that brought something ends a row of waits.
+    fn went(&mut self, seen: &Observed) {
+        if seen.trouble.is_none() && self.in_a_row > 0 {
+            self.in_a_row = 0;
+            self.backoff = Backoff::new(self.pauses.0, self.pauses.1, self.seed);
+        }
+    }
+
+    fn may_wait(&self, reason: &Reason) -> bool {
+        self.in_a_row < reason.waits_max() && Instant::now() < self.deadline
+    }
+
+    async fn wait(&mut self, reason: &Reason) {
+        self.in_a_row += 1;
+        let pause = self.backoff.pause(reason.retry_after_s().map(Duration::from_secs));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        tokio::time::sleep(pause.min(left)).await;
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The diary of a run: each change goes into the ledger at once, the whole becomes the report at the end.
+
+use std::time::Instant;
+
+use super::super::apply::ApplyError;
+use super::super::ledger::{Entry, LEDGER, Ledger};
+use super::super::observed::{Found, Observed};
+use super::super::outcome::Outcome;
+use super::super::reason::Reason;
+use super::super::report::{REPORT, Report};
+use super::super::step::Step;
+use super::Ending;
+use crate::cluster::Counts;
+use crate::exit::Exit;
+use crate::host::files::FileError;
+use crate::host::root::Root;
+use crate::host::{clock, machine};
+use crate::mark;
+
+/// A ledger at its limit has some 100 KB.
+const LEDGER_MAX_BYTES: u64 = 4 << 20;
+
+/// The diary of a run.
+#[derive(Debug)]
+pub struct Diary {
+    start: Instant,
+    ledger: Ledger,
+    report: Report,
+}
+
+impl Diary {
+    /// Begins a run's diary.
+    ///
+    /// # Errors
+    /// When the ledger is there and can't be read.
+    pub fn begin(root: &Root) -> Result<Self, FileError> {
+        let ledger = root.text(LEDGER, LEDGER_MAX_BYTES)?;
+        let report = Report {
+            version: 1,
+            kiln: mark::VERSION.to_owned(),
+            boot: machine::boot_id()?,
+            started_s: clock::now_s(),
+            ..Report::default()
+        };
+        Ok(Self {
+            start: Instant::now(),
+            ledger: ledger.map_or_else(Ledger::default, |text| Ledger::parse(&text)),
+            report,
+        })
+    }
+
+    /// Returns the report as it stands.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Returns the report as it stands, for the Node's annotation.
+    pub(super) fn line(&mut self, seen: &Observed, counts: Counts) -> String {
+        self.fill(seen, counts);
+        self.report.line()
+    }
+
+    /// Takes down one try of a step. What changed the disk or the server is in the ledger when this returns.
+    pub(super) fn tried(
+        &mut self,
+        root: &Root,
+        step: &Step,
+        begun: Instant,
+        outcome: &Result<Outcome, ApplyError>,
+    ) -> Result<(), FileError> {
+        let trouble = match outcome {
+            Ok(Outcome::Trouble(reason)) => Some(reason.to_string()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        let ms = |at: Instant| u64::try_from((at - self.start).as_millis()).unwrap_or(u64::MAX);
+        let (at_ms, until_ms) = (ms(begun), ms(Instant::now()));
+        let what = step.to_string();
+        // What failed on this machine can't be written down there; the report and the last line have it.
+        if !step.only_looks() && outcome.is_ok() {
+            let told = trouble.as_ref().map_or_else(|| what.clone(), |trouble| format!("{what}: {trouble}"));
+            self.enter(root, step.word(), told, until_ms - at_ms)?;
+        }
+        self.report.tried(step.word(), &what, at_ms, until_ms, trouble);
+        Ok(())
+    }
+
+    fn enter(&mut self, root: &Root, step: &str, what: String, took_ms: u64) -> Result<(), FileError> {
+        let boot = self.report.boot.clone();
+        self.ledger.push(Entry { at_s: clock::now_s(), boot, step: step.to_owned(), what, took_ms });
+        root.replace(LEDGER, self.ledger.text().as_bytes(), 0o600)
+    }
+
+    /// Ends the run. A report that can't be written takes nothing from what was done, so that is no failure.
+    pub(super) fn end(
+        &mut self,
+        root: &Root,
+        reason: Option<Reason>,
+        seen: Observed,
+        counts: Counts,
+    ) -> Ending {
+        let exit = reason.as_ref().map_or(Exit::Done, Reason::exit);
+        self.fill(&seen, counts);
+        self.report.exit = Some(exit as u8);
+        self.report.reason = reason.as_ref().map(ToString::to_string);
+        let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
+        Ending { exit, reason, seen }
+    }
+
+    fn fill(&mut self, seen: &Observed, counts: Counts) {
+        if let Found::Is(identity) = &seen.disk.identity {
+            self.report.node.clone_from(&identity.name);
+        }
+        if let Found::Is(record) = &seen.disk.claim {
+            self.report.blocks = record.blocks.iter().map(ToString::to_string).collect();
+        }
+        self.report.requests = counts.requests;
+        self.report.took_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+}
