@@ -173,8 +173,10 @@ pub enum Reason {
         "Node {0} has no podCIDRs yet; the pool says that kube-controller-manager sets them: does its nodeipam run?"
     )]
     NoBlock(String),
-    /// The claim is gone while pods may run on its block.
-    #[error("the claim on {blocks} is lost ({why}) while a pod bridge is up; start kiln-repair.service")]
+    /// The claim is gone, and pods may run on its block.
+    #[error(
+        "the claim on {blocks} is lost ({why}), and pods may be running on it; start kiln-repair.service"
+    )]
     Lost {
         /// The blocks.
         blocks: String,

@@ -40,7 +40,8 @@ pub struct Report {
 pub struct Done {
     /// Its word.
     pub step: String,
-    /// As a sentence.
+    /// As a sentence; left out of the annotation.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub what: String,
     /// Milliseconds after the run's start.
     pub at_ms: u64,
@@ -49,6 +50,7 @@ pub struct Done {
     /// How often it was tried.
     pub tries: u32,
     /// Why the last try brought nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
@@ -77,9 +79,20 @@ impl Report {
         serde_json::to_string_pretty(self).expect("texts and numbers") + "\n"
     }
 
-    /// Returns the text of the annotation: in one line.
+    /// Returns the text of the annotation: in one line, and short, for whoever lists Nodes gets all of them. Steps of one
+    /// word in a row are one.
     pub fn line(&self) -> String {
-        serde_json::to_string(self).expect("texts and numbers")
+        let mut short = Self { steps: Vec::new(), ..self.clone() };
+        for step in &self.steps {
+            match short.steps.last_mut().filter(|last| last.step == step.step) {
+                Some(last) => {
+                    last.took_ms = (step.at_ms + step.took_ms).saturating_sub(last.at_ms);
+                    last.tries += step.tries;
+                }
+                None => short.steps.push(Done { what: String::new(), ..step.clone() }),
+            }
+        }
+        serde_json::to_string(&short).expect("texts and numbers")
     }
 }
 
@@ -97,6 +110,9 @@ mod tests {
         let shown: Vec<_> = report.steps.iter().map(|step| (step.took_ms, step.tries)).collect();
         assert_eq!(shown, [(110, 2), (1, 1), (1, 1)]);
         assert_eq!(report.retries, 1);
-        assert_eq!(serde_json::from_str::<Report>(&report.line()).unwrap(), report);
+        assert_eq!(serde_json::from_str::<Report>(&report.text()).unwrap(), report);
+        let short: Report = serde_json::from_str(&report.line()).unwrap();
+        let shown: Vec<_> = short.steps.iter().map(|step| (step.step.as_str(), step.took_ms)).collect();
+        assert_eq!(shown, [("pool-read", 110), ("file", 2)]);
     }
 }

@@ -115,7 +115,8 @@ impl Run<'_> {
             match (self.decide)(self.settings, &seen) {
                 Next::Do(step) => {
                     last = step.to_string();
-                    let line = diary.line(&seen, hands.counts());
+                    let line =
+                        if step == Step::Report { diary.line(&seen, hands.counts()) } else { String::new() };
                     let begun = Instant::now();
                     let outcome = hands.apply(&step, &seen, &wanted, &line, waits.deadline).await;
                     diary.tried(self.root, &step, begun, &outcome)?;

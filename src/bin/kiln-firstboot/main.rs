@@ -64,6 +64,7 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
+#[expect(clippy::disallowed_methods, reason = "the environment is read by bin")]
 fn begin(words: &Words) -> Result<Exit, Failure> {
     let root = Root::new(&words.root);
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -84,12 +85,12 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
     let run = Run { root, settings: &settings, token, decide: next::next, may_run_pods: false };
     match words.word() {
         Word::Run { dry_run: true } => dry_run(&run),
-        Word::Run { dry_run: false } => Ok(end(run.run(&mut Diary::begin(root)?).await?)),
+        Word::Run { dry_run: false } => Ok(end(run.run(&mut Diary::begin(root, true)?).await?)),
         Word::Verify => {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
-            Ok(end(run.run(&mut Diary::begin(root)?).await?))
+            Ok(end(run.run(&mut Diary::begin(root, false)?).await?))
         }
-        Word::Repair => Ok(end(run.repair(&mut Diary::begin(root)?).await?)),
+        Word::Repair => Ok(end(run.repair(&mut Diary::begin(root, true)?).await?)),
         Word::Explain => tell(&run, Format::Text),
         Word::Status { format } => tell(&run, format),
     }

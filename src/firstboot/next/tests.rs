@@ -444,3 +444,27 @@ fn without_a_token_nothing_is_begun_and_an_expired_certificate_needs_one() {
     world.seen.machine.has_token = false;
     assert_eq!(world.run(), Next::Stuck(Reason::Expired));
 }
+
+#[test]
+fn verify_judges_and_never_repairs() {
+    let mut world = World::new();
+    world.seen.disk.identity = Found::Is(identity::decide(&world.want.node, &world.seen.machine).unwrap());
+    assert_eq!(verify(&world.want, &world.seen), Next::Stuck(Reason::NoClaim));
+    world.run();
+    world.restart();
+    world.seen.machine.may_run_pods = true;
+    // Whatever else is missing is not its business.
+    world.seen.disk.files = vec!["kubelet.yaml".to_owned()];
+    let Next::Do(step @ Step::ReadClaim(_)) = verify(&world.want, &world.seen) else { panic!() };
+    for (answer, is_lost) in
+        [(Claim::Mine, false), (Claim::Absent, true), (Claim::Other("x".to_owned()), true)]
+    {
+        let mut seen = world.seen.clone();
+        seen.learn(&step, Outcome::Claim(answer));
+        match verify(&world.want, &seen) {
+            Next::Done => assert!(!is_lost),
+            Next::Stuck(Reason::Lost { .. }) => assert!(is_lost),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -27,14 +27,15 @@ pub struct Diary {
     start: Instant,
     ledger: Ledger,
     report: Report,
+    is_kept: bool,
 }
 
 impl Diary {
-    /// Begins a run's diary.
+    /// Begins a run's diary. A run that only judges keeps no report: it would take the place of the boot's.
     ///
     /// # Errors
     /// When the ledger is there and can't be read.
-    pub fn begin(root: &Root) -> Result<Self, FileError> {
+    pub fn begin(root: &Root, is_kept: bool) -> Result<Self, FileError> {
         let ledger = root.text(LEDGER, LEDGER_MAX_BYTES)?;
         let report = Report {
             version: 1,
@@ -47,6 +48,7 @@ impl Diary {
             start: Instant::now(),
             ledger: ledger.map_or_else(Ledger::default, |text| Ledger::parse(&text)),
             report,
+            is_kept,
         })
     }
 
@@ -55,10 +57,10 @@ impl Diary {
         &self.report
     }
 
-    /// Returns the report as it stands, for the Node's annotation.
+    /// Returns the report as it stands, for the Node's annotation, which is written when all else is done.
     pub(super) fn line(&mut self, seen: &Observed, counts: Counts) -> String {
         self.fill(seen, counts);
-        self.report.line()
+        Report { exit: Some(Exit::Done as u8), ..self.report.clone() }.line()
     }
 
     /// Takes down one try of a step. What changed the disk or the server is in the ledger when this returns.
@@ -104,7 +106,9 @@ impl Diary {
         self.fill(&seen, counts);
         self.report.exit = Some(exit as u8);
         self.report.reason = reason.as_ref().map(ToString::to_string);
-        let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
+        if self.is_kept {
+            let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
+        }
         Ending { exit, reason, seen }
     }
 
