@@ -20,6 +20,8 @@ pub mod cluster;
 pub mod firstboot;
 #[cfg(feature = "firstboot")]
 pub mod links;
+#[cfg(feature = "cluster")]
+pub mod token;
 
 #[cfg(feature = "toolchain")]
 pub mod bake;

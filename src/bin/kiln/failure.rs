@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use kiln::bake::BakeError;
+use kiln::cluster::{AccessError, ApiError};
 use kiln::exit::Exit;
 use kiln::host::cache::CacheError;
 use kiln::host::disk::OpenError;
@@ -67,6 +68,19 @@ impl From<BakeError> for Failure {
             BakeError::Problems(problems) => Self::with(exit, problems),
             error => Self::with(exit, error),
         }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let exit = if error.may_pass() { Exit::TryAgain } else { Exit::Failed };
+        Self::with(exit, error)
+    }
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        Self::with(Exit::Config, error)
     }
 }
 

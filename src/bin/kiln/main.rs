@@ -2,6 +2,7 @@
 //! The `kiln` program: words in, one call per verb, a result and an exit code out.
 
 mod cli;
+mod cluster;
 mod failure;
 mod show;
 mod surroundings;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Ls(words) => verbs::read::ls(&words, format),
         Verb::Cat(words) => verbs::read::cat(&words),
         Verb::Extract(words) => verbs::read::extract(&words, format),
+        Verb::Token(words) => verbs::token::token(&words, format),
         Verb::Schema => verbs::words::schema(),
         Verb::Completions { shell } => verbs::words::completions(shell),
         Verb::Man { folder } => verbs::words::man(&folder),

@@ -5,4 +5,5 @@ pub mod bake;
 pub mod cache;
 pub mod lock;
 pub mod read;
+pub mod token;
 pub mod words;

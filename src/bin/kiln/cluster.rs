@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a kubeconfig to a client of the cluster that it describes.
+
+use std::path::Path;
+
+use kiln::cluster::{Access, Client};
+use kiln::exit::Exit;
+use kiln::host::files;
+
+use crate::cli::Kubeconfig;
+use crate::failure::Failure;
+
+/// A kubeconfig has some kilobytes; one with every cluster of a company, some hundred.
+const MAX_BYTES: u64 = 4 << 20;
+
+impl Kubeconfig {
+    /// Makes a client and hands it to `work`.
+    pub fn with_client<T>(&self, work: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let client = Client::new(&self.access()?)?;
+        runtime.block_on(work(client))
+    }
+
+    fn access(&self) -> Result<Access, Failure> {
+        let text = text(&self.kubeconfig).map_err(|error| Failure::with(Exit::Config, error))?;
+        let folder = self.kubeconfig.parent().unwrap_or(Path::new(""));
+        Ok(Access::from_kubeconfig(&text, &|path| self::text(&folder.join(path)))?)
+    }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let bytes = files::read(path, MAX_BYTES).map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })?;
+    String::from_utf8(bytes).map_err(|_| format!("{}: it is no text", path.display()))
+}
