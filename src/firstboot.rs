@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! First boot: makes the machine that it runs on a Kubernetes node. Look, decide one step, do it, record it, look again.
 
+pub mod apply;
 pub mod apply_bootstrap;
 pub mod apply_control;
-pub mod apply;
 pub mod bootstrap;
 pub mod claim;
 pub mod control;
@@ -11,9 +11,9 @@ pub mod credential;
 pub mod explain;
 pub mod file;
 pub mod identity;
-pub mod look_control;
 pub mod ledger;
 pub mod look;
+pub mod look_control;
 pub mod network;
 pub mod next;
 pub mod node;

@@ -11,6 +11,8 @@ use kiln::cluster::{
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::json;
 
+use crate::bench::{Bench, Options};
+
 /// All that the tests here need of a control plane.
 struct Api {
     url: String,
@@ -20,11 +22,10 @@ struct Api {
 }
 
 impl Api {
-    fn given() -> Self {
-        let folder = std::path::PathBuf::from(std::env::var("KILN_TEST_API").unwrap());
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-        let url = read("url").trim().to_owned();
-        Self { url, ca: read("ca.crt"), certificate: read("admin.crt"), key: read("admin.key") }
+    fn of(bench: &Bench) -> Self {
+        let admin = bench.super_admin();
+        let (certificate, key) = (admin.certificate_pem, admin.key_pem);
+        Self { url: bench.endpoint(), ca: bench.ca_pem(), certificate, key }
     }
 
     fn with(&self, credential: Credential) -> Client {
@@ -71,10 +72,25 @@ async fn grant(client: &Client, name: &str, group: &str, role: &str) {
         .unwrap();
 }
 
-#[tokio::test]
-#[ignore = "needs a control plane"]
-async fn the_server_is_ready_and_of_a_version_that_kiln_knows() {
-    let client = Api::given().with(Credential::None);
+/// One control plane for all, each in a namespace of its own.
+#[test]
+fn the_client_holds_against_the_real_server() {
+    let bench = Bench::start(Options::default());
+    let api = Api::of(&bench);
+    bench.within(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            the_server_is_ready_and_of_a_version_that_kiln_knows(&api).await;
+            a_worker_is_born_in_five_requests(&api).await;
+            a_name_has_one_creator_and_lists_hold_all_pages(&api).await;
+            what_is_applied_stays_ours_alone_and_a_conflict_names_the_fields(&api).await;
+            another_name_can_be_tried_on_without_a_trace(&api).await;
+        });
+    });
+}
+
+async fn the_server_is_ready_and_of_a_version_that_kiln_knows(api: &Api) {
+    let client = api.with(Credential::None);
     client.readyz().await.unwrap();
     let version = client.version().await.unwrap();
     assert_eq!(version.support(), Support::Supported, "{version}");
@@ -82,16 +98,13 @@ async fn the_server_is_ready_and_of_a_version_that_kiln_knows() {
     let error = client.node_get("n").await.unwrap_err();
     let Kind::Forbidden { message } = &error.kind else { panic!("{error:?}") };
     assert!(message.contains("system:anonymous"), "{message}");
-    let stranger = Api::given().with(Credential::Token("abcdef.0123456789abcdef".to_owned()));
+    let stranger = api.with(Credential::Token("abcdef.0123456789abcdef".to_owned()));
     assert_eq!(stranger.node_get("n").await.unwrap_err().kind, Kind::Unauthorized);
 }
 
-#[tokio::test]
-#[ignore = "needs a control plane"]
-async fn a_worker_is_born_in_five_requests() {
+async fn a_worker_is_born_in_five_requests(api: &Api) {
     const GROUP: &str = "system:bootstrappers:kiln:worker";
     const SPACE: &str = "birth";
-    let api = Api::given();
     let admin = api.admin();
     namespace(&admin, SPACE).await;
     grant(&admin, "kiln-csr", GROUP, "system:node-bootstrapper").await;
@@ -181,11 +194,9 @@ async fn a_worker_is_born_in_five_requests() {
     assert_eq!(error.kind, expected);
 }
 
-#[tokio::test]
-#[ignore = "needs a control plane"]
-async fn a_name_has_one_creator_and_lists_hold_all_pages() {
+async fn a_name_has_one_creator_and_lists_hold_all_pages(api: &Api) {
     const SPACE: &str = "claims";
-    let admin = Api::given().admin();
+    let admin = api.admin();
     let error = admin.config_map_create(&claim(SPACE, "b-1")).await.unwrap_err();
     let missing = Kind::NotFound { resource: "namespaces".to_owned(), name: SPACE.to_owned() };
     assert_eq!(error.kind, missing);
@@ -210,11 +221,9 @@ async fn a_name_has_one_creator_and_lists_hold_all_pages() {
     assert_eq!(error.kind, Kind::NotFound { resource: "configmaps".to_owned(), name: "b-501".to_owned() });
 }
 
-#[tokio::test]
-#[ignore = "needs a control plane"]
-async fn what_is_applied_stays_ours_alone_and_a_conflict_names_the_fields() {
+async fn what_is_applied_stays_ours_alone_and_a_conflict_names_the_fields(api: &Api) {
     const SPACE: &str = "applied";
-    let admin = Api::given().admin();
+    let admin = api.admin();
     namespace(&admin, SPACE).await;
     let map = |name: &str, value: &str| {
         let metadata = json!({ "name": name, "namespace": SPACE });
@@ -266,10 +275,8 @@ async fn what_is_applied_stays_ours_alone_and_a_conflict_names_the_fields() {
     assert!(matches!(error.kind, Kind::Status { status: 404, .. }), "{error:?}");
 }
 
-#[tokio::test]
-#[ignore = "needs a control plane"]
-async fn another_name_can_be_tried_on_without_a_trace() {
-    let admin = Api::given().admin();
+async fn another_name_can_be_tried_on_without_a_trace(api: &Api) {
+    let admin = api.admin();
     let node = admin.impersonating("system:node:n1", &["system:nodes"]).dry_run();
     let wanted = |name: &str| NewNode { name: name.to_owned(), ..NewNode::default() };
     assert_eq!(node.node_create(&wanted("n1")).await.unwrap().meta.name, "n1");
