@@ -39,7 +39,7 @@ pub struct Options {
     pub scheduler: bool,
     /// Whether etcd syncs what it writes; only tests of durability need it.
     pub is_durable: bool,
-    /// More arguments by unit: `("kube-controller-manager", ["--cluster-signing-duration=90s"])`.
+    /// More arguments by unit.
     pub arguments: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -57,7 +57,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Adds an argument to a unit's command line.
+    /// Adds an argument to a unit's command line. `--cluster-signing-duration=10m` of kube-controller-manager makes the
+    /// nodes' certificates short-lived.
     #[must_use]
     pub fn with_argument(mut self, unit: &'static str, argument: &str) -> Self {
         self.arguments.entry(unit).or_default().push(argument.to_owned());

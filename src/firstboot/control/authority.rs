@@ -10,10 +10,8 @@ use crate::firstboot::pki::{self, Key};
 /// Sees to an authority. A certificate without a key is one whose key is kept elsewhere; its leaves must then be there.
 pub(super) fn settle(round: &mut Round<'_>, authority: &Authority) {
     let (key_path, path) = (place::key(authority.base), place::certificate(authority.base));
-    let key = round.text(&key_path, SECRET);
-    let certificate = round.text(&path, PUBLIC);
-    match (key, certificate) {
-        (None, None) if round.is_there(&key_path) || round.is_there(&path) => {}
+    let Some(texts) = round.texts(&key_path, &path) else { return };
+    match texts {
         (_, None) if round.seen.etcd_data => round.wrong(lost(&path)),
         (None, None) => round.write(&key_path, SECRET, round.chance.key_pem.clone()),
         (Some(key), None) => round.missing(|round| {
@@ -35,8 +33,8 @@ pub(super) fn settle(round: &mut Round<'_>, authority: &Authority) {
 /// Sees to the pair that signs instead of the cluster CA. It is optional, and never made here.
 pub(super) fn settle_signing(round: &mut Round<'_>) {
     let (key_path, path) = (place::key(place::SIGNING), place::certificate(place::SIGNING));
-    let (key, certificate) = (round.text(&key_path, SECRET), round.text(&path, PUBLIC));
-    match (key, certificate) {
+    let Some(texts) = round.texts(&key_path, &path) else { return };
+    match texts {
         (Some(key), Some(certificate)) => {
             check(round, &path, certificate, Some((&key_path, key)));
             // Nodes and API server trust what stands in ca.crt: what this pair signs must lead there without more.

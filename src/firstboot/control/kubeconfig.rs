@@ -15,28 +15,28 @@ use crate::firstboot::pki::{self, Key, Misfit};
 
 /// Sees to a kubeconfig with key and certificate in it.
 pub(super) fn settle(round: &mut Round<'_>, wanted: &User) {
-    let Some(text) = round.text(wanted.path, SECRET) else {
+    let text = round.text(wanted.path, SECRET);
+    let Some(trusted) = round.trusted(&CLUSTER) else { return };
+    let Some(text) = text else {
         if !round.is_there(wanted.path) {
-            make(round, wanted);
+            make(round, wanted, trusted);
         }
         return;
     };
-    let Some(trusted) = round.trusted(&CLUSTER) else { return };
     let verdict = check(round, wanted, text, trusted);
     match verdict {
         Ok(Verdict::Fits) => {}
-        Ok(Verdict::Renew) => make(round, wanted),
+        Ok(Verdict::Renew) => make(round, wanted, trusted),
         Err(trouble) => round.wrong(trouble),
     }
 }
 
-fn make(round: &mut Round<'_>, wanted: &User) {
+fn make(round: &mut Round<'_>, wanted: &User, trusted: &str) {
     round.missing(|round| {
         let key_pem = &round.chance.key_pem;
         let fix = "run again";
         let key = Key::parse(key_pem).map_err(|misfit| Trouble::misfit(wanted.path, &misfit, fix))?;
         let certificate = pair::leaf(round, &wanted.leaf, &CLUSTER, &key, wanted.path)?;
-        let trusted = round.trusted(&CLUSTER).unwrap_or_default();
         let user = format!(
             "client-certificate-data: {}\n    client-key-data: {}",
             STANDARD.encode(certificate),

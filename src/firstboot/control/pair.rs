@@ -19,10 +19,10 @@ const RENEW_S: u64 = 30 * 24 * 60 * 60;
 /// certificate alone, or one of another key, is not kiln's doing and is left to people.
 pub(super) fn settle(round: &mut Round<'_>, wanted: &Pair) {
     let (key_path, path) = (place::key(wanted.base), place::certificate(wanted.base));
-    let key = round.text(&key_path, SECRET);
-    let certificate = round.text(&path, PUBLIC);
-    match (key, certificate) {
-        (None, None) if round.is_there(&key_path) || round.is_there(&path) => {}
+    let Some(texts) = round.texts(&key_path, &path) else { return };
+    // Without the authority there is nothing to sign or to judge by; that one is missing first.
+    let Some(trusted) = round.trusted(wanted.signer) else { return };
+    match texts {
         (None, None) => round.missing(|round| {
             // Not a key that nobody here can sign for.
             require_signer(round, wanted.signer, &path)?;
@@ -31,13 +31,13 @@ pub(super) fn settle(round: &mut Round<'_>, wanted: &Pair) {
         }),
         (None, Some(_)) => round.wrong(alone(&path, &key_path)),
         (Some(key), None) => sign(round, wanted, key, &path),
-        (Some(key), Some(certificate)) => match judged(round, wanted, key, certificate) {
-            None | Some(Ok(Verdict::Fits)) => {}
-            Some(Ok(Verdict::Renew)) => sign(round, wanted, key, &path),
-            Some(Err(Misfit::NotAKey)) => {
+        (Some(key), Some(certificate)) => match judged(round, wanted, key, certificate, trusted) {
+            Ok(Verdict::Fits) => {}
+            Ok(Verdict::Renew) => sign(round, wanted, key, &path),
+            Err(Misfit::NotAKey) => {
                 round.wrong(Trouble::misfit(&key_path, &Misfit::NotAKey, remake(wanted.base)));
             }
-            Some(Err(misfit)) => round.wrong(Trouble::misfit(&path, &misfit, mend(&misfit, wanted.base))),
+            Err(misfit) => round.wrong(Trouble::misfit(&path, &misfit, mend(&misfit, wanted.base))),
         },
     }
 }
@@ -51,11 +51,15 @@ pub(super) enum Verdict {
     Renew,
 }
 
-fn judged(round: &Round<'_>, wanted: &Pair, key: &str, certificate: &str) -> Option<Result<Verdict, Misfit>> {
-    // Without the authority there is nothing to judge by; that one is missing first.
-    let trusted = round.trusted(wanted.signer)?;
+fn judged(
+    round: &Round<'_>,
+    wanted: &Pair,
+    key: &str,
+    certificate: &str,
+    trusted: &str,
+) -> Result<Verdict, Misfit> {
     let judge = |key: Key| pki::judge_leaf(&wanted.leaf, certificate, &key, trusted, round.now_s);
-    Some(age(round, wanted.signer, Key::parse(key).and_then(judge)))
+    age(round, wanted.signer, Key::parse(key).and_then(judge))
 }
 
 /// Tells a leaf that is old from one that is wrong. It is renewed only where that gains time: not without the

@@ -102,6 +102,15 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Returns the texts of two files that belong together; none where something else lies at a path, which is then
+    /// noted as wrong and hides what would follow from it.
+    pub(super) fn texts(&mut self, secret: &str, public: &str) -> Option<(Option<&'a str>, Option<&'a str>)> {
+        let texts = (self.text(secret, SECRET), self.text(public, PUBLIC));
+        let are_files =
+            self.is_there(secret) == texts.0.is_some() && self.is_there(public) == texts.1.is_some();
+        are_files.then_some(texts)
+    }
+
     pub(super) fn is_there(&self, path: &str) -> bool {
         self.seen.files.contains_key(path)
     }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::Step;
-use super::authority::lost;
+use super::authority::{alone, lost};
 use super::place;
 use super::round::{PUBLIC, Round, SECRET};
 use super::trouble::Trouble;
@@ -16,26 +16,27 @@ use crate::firstboot::pki::Key;
 /// Sees to sa.key and sa.pub. Tokens that were signed with another key would be worth nothing.
 pub(super) fn settle_accounts(round: &mut Round<'_>) {
     let (key_path, path) = (place::key(place::ACCOUNTS), format!("{}.pub", place::ACCOUNTS));
-    let (key, public) = (round.text(&key_path, SECRET), round.text(&path, PUBLIC));
-    let Some(key) = key else {
-        if round.seen.etcd_data && !round.is_there(&key_path) {
-            round.wrong(lost(&key_path));
-        } else if public.is_some() {
-            round.wrong(super::authority::alone(&path, &key_path));
-        } else if !round.is_there(&key_path) {
-            round.write(&key_path, SECRET, round.chance.key_pem.clone());
-        }
-        return;
-    };
-    match (Key::parse(key), public) {
-        (Err(misfit), _) => round.wrong(Trouble::misfit(&key_path, &misfit, "put the right key there")),
-        (Ok(key), None) if !round.is_there(&path) => round.write(&path, PUBLIC, key.public_pem()),
-        (Ok(key), Some(public)) if public.trim() != key.public_pem().trim() => round.wrong(Trouble::new(
-            &path,
-            format!("is not the public half of {key_path}"),
+    let Some(texts) = round.texts(&key_path, &path) else { return };
+    match texts {
+        (None, _) if round.seen.etcd_data => round.wrong(lost(&key_path)),
+        (None, Some(_)) => round.wrong(alone(&path, &key_path)),
+        (None, None) => round.write(&key_path, SECRET, round.chance.key_pem.clone()),
+        (Some(key), public) => match Key::parse(key) {
+            Err(misfit) => round.wrong(Trouble::misfit(&key_path, &misfit, "put the right key there")),
+            Ok(key) => settle_public(round, &path, public, &key),
+        },
+    }
+}
+
+fn settle_public(round: &mut Round<'_>, path: &str, found: Option<&str>, key: &Key) {
+    match found {
+        None => round.write(path, PUBLIC, key.public_pem()),
+        Some(found) if found.trim() != key.public_pem().trim() => round.wrong(Trouble::new(
+            path,
+            format!("is not the public half of {}", place::key(place::ACCOUNTS)),
             "remove it; it is made from the key again",
         )),
-        _ => {}
+        Some(_) => {}
     }
 }
 

@@ -67,11 +67,6 @@ impl Machine {
         Self { first, pid }
     }
 
-    /// Returns the first process of the machine, as the host numbers it.
-    pub fn pid(&self) -> &str {
-        &self.pid
-    }
-
     /// Returns a program in the machine's network, with this machine's tree.
     pub fn run(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("nsenter");
