@@ -3,6 +3,8 @@
 
 #[cfg(feature = "toolchain")]
 pub mod cache;
+#[cfg(feature = "toolchain")]
+pub mod cgroups;
 pub mod clock;
 pub mod command;
 #[cfg(feature = "toolchain")]
@@ -23,10 +25,18 @@ pub mod interrupt;
 pub mod layers;
 #[cfg(feature = "firstboot")]
 pub mod links;
+#[cfg(feature = "toolchain")]
+pub mod loops;
 #[cfg(feature = "firstboot")]
 pub mod machine;
 #[cfg(feature = "toolchain")]
+pub mod mounts;
+#[cfg(feature = "toolchain")]
+pub mod netns;
+#[cfg(feature = "toolchain")]
 pub mod recipe;
+#[cfg(feature = "toolchain")]
+pub mod resources;
 #[cfg(feature = "firstboot")]
 pub mod root;
 pub mod scratch;

@@ -38,6 +38,8 @@ pub mod ext4;
 #[cfg(feature = "toolchain")]
 pub mod gpt;
 #[cfg(feature = "toolchain")]
+pub mod lab;
+#[cfg(feature = "toolchain")]
 pub mod lock;
 #[cfg(feature = "toolchain")]
 pub mod manifest;

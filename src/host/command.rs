@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Other programs: started with a clean environment, bounded in time, their words kept for the error.
 
+mod running;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::interrupt::Group;
+
+pub use running::{Running, Streams};
+
+/// Where the programs of a system are, for those that need no more of an environment.
+pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program to run. Nothing of kiln's own environment reaches it but what is named here.
 #[derive(Debug, Clone)]
@@ -87,20 +94,12 @@ impl Program {
     ///
     /// # Errors
     /// If it can't be started, does not end in time, or fails.
-    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     pub fn run(&self, line: &(dyn Fn(&str) + Sync)) -> Result<Vec<u8>, CommandError> {
         let program = self.name.display().to_string();
-        let mut command = Command::new(&self.name);
-        command
-            .args(&self.arguments)
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut command = self.command();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that a limit or Ctrl-C ends its children too.
         command.process_group(0);
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
-        }
         let mut child =
             command.spawn().map_err(|source| CommandError::Start { program: program.clone(), source })?;
         let group = Group::of(child.id());

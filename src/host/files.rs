@@ -5,12 +5,13 @@
 //! has synced it, so that a reader of the final name never sees half a file and a killed kiln leaves nothing behind.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, RenameFlags};
 
@@ -93,6 +94,85 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::at("remove", path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Writes to a file that is no real one, such as the kernel's settings: in one call, as they are.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the port")]
+pub fn write_special(path: &Path, text: &str) -> Result<(), FileError> {
+    let file = fs::OpenOptions::new().write(true).open(path);
+    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(FileError::at("write", path))
+}
+
+/// Opens a log to write at its end; made where missing, for its owner's eyes only.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the port")]
+pub fn append(path: &Path) -> Result<File, FileError> {
+    let file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    file.map_err(FileError::at("open", path))
+}
+
+/// Makes a symbolic link; one that is there already is no error.
+///
+/// # Errors
+/// As the system says.
+pub fn link(target: &str, path: &Path) -> Result<(), FileError> {
+    match std::os::unix::fs::symlink(target, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(FileError::at("make link", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder with everything in it; one that is not there is no error.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the port")]
+pub fn remove_folder(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::at("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder if it is empty; otherwise it stays.
+pub fn remove_empty(path: &Path) {
+    // It is in use, or gone.
+    let _ = fs::remove_dir(path);
+}
+
+/// Locks a file that is made where missing, waiting for whoever holds it for at most `limit`; nothing: it is still held.
+/// The lock is held until the last copy of the file is closed, also one that another process has been given (flock(2)).
+///
+/// # Errors
+/// As the system says.
+pub fn lock(path: &Path, limit: Duration) -> Result<Option<File>, FileError> {
+    let until = Instant::now() + limit;
+    loop {
+        let file = append(path)?;
+        match file.try_lock() {
+            // The file may have been removed by whoever held it: then this lock is one on nothing.
+            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if Instant::now() >= until => return Ok(None),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(error)) => return Err(FileError::at("lock", path)(error)),
+        }
+    }
+}
+
+/// Returns whether a file is the one that has this name now.
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |about: io::Result<fs::Metadata>| about.ok().map(|about| (about.dev(), about.ino()));
+    id(file.metadata()).is_some_and(|found| id(path.metadata()) == Some(found))
 }
 
 /// Makes or replaces a small file: temporary, synced, renamed, folder synced.

@@ -8,6 +8,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+mod bench;
+mod nspawn;
 mod vm;
 
 /// An emulated boot takes about 130 seconds of a core; several times that where others use it too.

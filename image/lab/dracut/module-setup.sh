@@ -13,6 +13,7 @@ depends() {
 
 install() {
     inst_multiple mount mkdir ln e2fsck readlink
+    inst_simple "$moddir/layout.sh" /usr/lib/kiln-lab/layout.sh
     inst_hook cmdline 90 "$moddir/find-root.sh"
     inst_hook mount 90 "$moddir/mount-root.sh"
 }

@@ -7,10 +7,12 @@ use kiln::bake::BakeError;
 use kiln::cluster::{AccessError, ApiError};
 use kiln::exit::Exit;
 use kiln::host::cache::CacheError;
+use kiln::host::command::CommandError;
 use kiln::host::disk::OpenError;
 use kiln::host::download::DownloadError;
 use kiln::host::extract::ExtractError;
 use kiln::host::files::FileError;
+use kiln::lab::LabError;
 use kiln::problem::Problems;
 use kiln::{gpt, read};
 
@@ -84,6 +86,12 @@ impl From<AccessError> for Failure {
     }
 }
 
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Self {
+        Self::with(error.exit(), error)
+    }
+}
+
 /// Errors that are no more than what they say.
 macro_rules! plain {
     ($($error:ty),* $(,)?) => {
@@ -100,6 +108,7 @@ plain!(
     serde_json::Error,
     FileError,
     CacheError,
+    CommandError,
     DownloadError,
     OpenError,
     ExtractError,

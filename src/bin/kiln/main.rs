@@ -44,6 +44,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Cat(words) => verbs::read::cat(&words),
         Verb::Extract(words) => verbs::read::extract(&words, format),
         Verb::Token(words) => verbs::token::token(&words, format),
+        Verb::Lab(words) => verbs::lab::lab(&words, &here),
         Verb::Schema => verbs::words::schema(),
         Verb::Completions { shell } => verbs::words::completions(shell),
         Verb::Man { folder } => verbs::words::man(&folder),

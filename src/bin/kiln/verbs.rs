@@ -3,6 +3,7 @@
 
 pub mod bake;
 pub mod cache;
+pub mod lab;
 pub mod lock;
 pub mod read;
 pub mod token;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why a lab can't be made, used or removed.
+
+use std::path::PathBuf;
+
+use super::lacks::Lacks;
+use super::layout::NotTheLabs;
+use super::plan::Name;
+use crate::base::UnknownLayout;
+use crate::exit::Exit;
+use crate::gpt::{self, GrowError};
+use crate::host::command::CommandError;
+use crate::host::disk::{OpenError, WriteError};
+use crate::host::files::FileError;
+
+/// Why a lab can't be made, used or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The machine lacks something.
+    #[error(transparent)]
+    Lacks(#[from] Lacks),
+    /// The image can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The image has no sound partition table.
+    #[error(transparent)]
+    Gpt(#[from] gpt::Error),
+    /// The image follows no known layout.
+    #[error(transparent)]
+    Unknown(#[from] UnknownLayout),
+    /// The image follows another layout than the lab's.
+    #[error(transparent)]
+    Layout(#[from] NotTheLabs),
+    /// The disk can't have the size.
+    #[error(transparent)]
+    Grow(#[from] GrowError),
+    /// A disk can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A file can't be read, written, mounted ...
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A program failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A program can't be waited for.
+    #[error("can't wait for {program}")]
+    Wait {
+        /// Its name.
+        program: &'static str,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A record is of another kiln, or damaged.
+    #[error("can't understand {}; remove the lab with the kiln that made it", path.display())]
+    Record {
+        /// The record.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Somebody else is changing the lab.
+    #[error("lab {0} is being changed by another kiln; wait until it has ended, or end it")]
+    Busy(Name),
+    /// The lab is there already.
+    #[error("lab {0} is up; remove it with kiln lab down --name {0}, or choose another --name")]
+    Up(Name),
+    /// There is no such lab.
+    #[error("there is no lab {0}; kiln lab list shows what there is")]
+    NoLab(Name),
+    /// There is no such node.
+    #[error("lab {lab} has no node {node}; kiln lab status shows its nodes")]
+    NoNode {
+        /// The lab.
+        lab: Name,
+        /// The node.
+        node: Name,
+    },
+    /// The lab is going away while a node starts.
+    #[error("the lab is being removed")]
+    Going,
+    /// The node does not run.
+    #[error("node {node} does not run; its console is {}{said}", console.display())]
+    NotRunning {
+        /// The node.
+        node: Name,
+        /// Where its console is.
+        console: PathBuf,
+        /// What its keeper said last, if anything.
+        said: String,
+    },
+    /// The node takes too long.
+    #[error("node {node} has not {what} within {limit_s} s; its console is {}", console.display())]
+    Late {
+        /// The node.
+        node: Name,
+        /// What was waited for: "started its systemd".
+        what: &'static str,
+        /// The limit in seconds.
+        limit_s: u64,
+        /// Where its console is.
+        console: PathBuf,
+    },
+    /// Something that belongs to the lab can't be removed.
+    #[error("processes of control group {0} don't end; see cgroup.procs there")]
+    Stuck(String),
+}
+
+impl LabError {
+    /// Returns the exit code that fits.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Busy(_) => Exit::TryAgain,
+            Self::Layout(_) | Self::Unknown(_) | Self::Lacks(_) => Exit::Config,
+            _ => Exit::Failed,
+        }
+    }
+}

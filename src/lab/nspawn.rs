@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How systemd-nspawn is called for a node: its words, and the files it reads. The keeper of the node puts the files in
+//! place, in a /run that only it and its node see.
+
+use std::path::{Path, PathBuf};
+
+use super::plan::{Network, NodeRecord};
+use super::workaround::Means;
+
+/// The keeper's own /run.
+pub const RUN: &str = "/run";
+/// Where the node's root is mounted in it.
+pub const ROOT: &str = "/run/root";
+/// The node's network configuration; a name before the image's own, and before systemd's 80-container-host0.network.
+const NETWORK_FILE: &str = "/run/systemd/network/10-kiln-lab.network";
+
+/// System calls beyond nspawn's own list: runc and the CNI plugins mount and use BPF, containerd the keyring.
+const SYSTEM_CALLS: &str = "bpf keyctl add_key perf_event_open @mount @module";
+
+/// A file that nspawn shows or hands to the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where it lies in the keeper's /run.
+    pub path: PathBuf,
+    /// Its content.
+    pub content: String,
+    /// Whether everybody in the node may read it.
+    is_shown: bool,
+}
+
+impl File {
+    /// Returns its permissions.
+    pub fn mode(&self) -> u32 {
+        if self.is_shown { 0o644 } else { 0o600 }
+    }
+}
+
+/// The call of systemd-nspawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its environment.
+    pub environment: [(&'static str, &'static str); 2],
+    /// Files to be made before. Those of the record's own credentials come on top.
+    pub files: Vec<File>,
+}
+
+/// Returns the call for a node.
+pub fn call(node: &NodeRecord) -> Call {
+    let mut call = Call { arguments: fixed(node), environment: ENVIRONMENT, files: Vec::new() };
+    call.show(NETWORK_FILE, &network_file(&node.network));
+    for means in node.workarounds.iter().flat_map(|workaround| &workaround.means) {
+        call.add(means);
+    }
+    for name in node.credentials.keys() {
+        call.arguments.push(format!("--load-credential={name}:{}", credential(name).display()));
+    }
+    call.arguments.push("--boot".into());
+    call
+}
+
+/// network: of /proc/sys only the part of the node's own network namespace can be written (systemd's
+/// docs/ENVIRONMENT.md). Nothing that a node sets reaches the machine.
+const ENVIRONMENT: [(&str, &str); 2] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network"),
+];
+
+/// Returns where the keeper puts a credential. The node's secrets must not stand among nspawn's arguments, which
+/// everybody may read.
+pub fn credential(name: &str) -> PathBuf {
+    Path::new(RUN).join("credentials").join(name)
+}
+
+fn fixed(node: &NodeRecord) -> Vec<String> {
+    let words = [
+        "--quiet",
+        // Neither a scope nor an entry in machinectl: the machine may have no systemd of its own.
+        "--register=no",
+        "--keep-unit",
+        "--directory=/run/root",
+        "--capability=all",
+        // What units print to /dev/console is what a person wants to see, and pipe has no such device.
+        "--console=read-only",
+        // The node is as the image makes it: nothing of the machine's own configuration.
+        "--timezone=off",
+        "--resolv-conf=off",
+        "--link-journal=no",
+    ];
+    let mut all: Vec<String> = words.map(str::to_owned).into();
+    all.push(format!("--system-call-filter={SYSTEM_CALLS}"));
+    all.push(format!("--machine={}", node.machine));
+    all.push(format!("--hostname={}", node.name));
+    all.push(format!("--network-bridge={}", node.network.bridge));
+    all
+}
+
+impl Call {
+    fn add(&mut self, means: &Means) {
+        match means {
+            Means::Credential { name, content } => {
+                let path = credential(name);
+                self.arguments.push(format!("--load-credential={name}:{}", path.display()));
+                self.files.push(File { path, content: content.clone(), is_shown: false });
+            }
+            Means::File { path, content } => self.show(path, content),
+            Means::Path { path } => self.arguments.push(format!("--bind-ro={path}")),
+        }
+    }
+
+    /// Has the node see a file at `path`, read-only.
+    fn show(&mut self, path: &str, content: &str) {
+        let name = path.trim_start_matches('/').replace('/', "-");
+        let file = Path::new(RUN).join("shown").join(name);
+        self.arguments.push(format!("--bind-ro={}:{path}", file.display()));
+        self.files.push(File { path: file, content: content.to_owned(), is_shown: true });
+    }
+}
+
+/// Returns what systemd-networkd reads for the node's one link, which nspawn calls host0.
+fn network_file(network: &Network) -> String {
+    let gateway = network.gateway.map(|gateway| format!("Gateway={gateway}\n")).unwrap_or_default();
+    format!(
+        "[Match]\nName=host0\n\n[Network]\nAddress={}\n{gateway}LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n",
+        network.address
+    )
+}

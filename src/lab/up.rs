@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The flow that makes a lab: lock, tmpfs, record, network, then node after node.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::down;
+use super::error::LabError;
+use super::lacks::{Need, lacks};
+use super::layout::Layout;
+use super::look;
+use super::node::{self, Node, NodeOrder};
+use super::plan::{Lab, Record};
+use super::workaround::{Workaround, workarounds};
+use crate::base::{self, Base};
+use crate::gpt;
+use crate::host::disk::{Image, open_image};
+use crate::host::{files, mounts, netns, resources};
+
+/// What a lab is made of.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The image file that a bake made.
+    pub image: PathBuf,
+    /// Where its nodes' links go.
+    pub network: Segment,
+    /// How many nodes it will have, for the question whether the machine can hold them.
+    pub nodes: u64,
+    /// The `kiln` program, which keeps the nodes.
+    pub kiln: PathBuf,
+}
+
+/// The network that nodes are linked to.
+#[derive(Debug, Clone)]
+pub enum Segment {
+    /// A bridge with this address in a network namespace of the lab's own: labs don't meet, whatever their addresses.
+    Own(IpNet),
+    /// A bridge that somebody else made.
+    Foreign {
+        /// The file of its network namespace.
+        namespace: PathBuf,
+        /// Its name.
+        bridge: String,
+    },
+}
+
+/// The name of the lab's own bridge.
+const BRIDGE: &str = "kiln0";
+/// Longest wait for another kiln that changes the same lab.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+/// Records, settings and tokens: small texts.
+const STATE_MAX_BYTES: u64 = 16 << 20;
+
+/// A lab that is being made or changed; nobody else changes it meanwhile.
+#[derive(Debug)]
+pub struct Made {
+    lab: Lab,
+    image: PathBuf,
+    kiln: PathBuf,
+    namespace: PathBuf,
+    bridge: String,
+    workarounds: Vec<Workaround>,
+    _lock: File,
+}
+
+/// Makes the lab without nodes. A half-made one of this name is removed before.
+///
+/// # Errors
+/// If the machine lacks something, the image is not for nspawn, or the lab is up.
+pub fn make(lab: &Lab, order: &Order) -> Result<Made, LabError> {
+    let image = order.image.canonicalize().map_err(files::FileError::at("open", &order.image))?;
+    Layout::described().spans(&read_image(&image)?.0, &image)?;
+    let facts = look::facts(&lab.places)?;
+    lacks(&facts, &Need { nodes: order.nodes, image_bytes: resources::taken_bytes(&image)? })?;
+    files::make_folder(&lab.places.run)?;
+    let lock = files::lock(&lab.lock(), LOCK_LIMIT)?.ok_or_else(|| LabError::Busy(lab.name.clone()))?;
+    if look::record(lab)?.is_some_and(|record| record.is_whole) {
+        return Err(LabError::Up(lab.name.clone()));
+    }
+    down::clear(lab)?;
+    let (namespace, bridge) = prepare(lab, order, &image)?;
+    let (lab, kiln, workarounds) = (lab.clone(), order.kiln.clone(), workarounds(&facts));
+    Ok(Made { lab, image, kiln, namespace, bridge, workarounds, _lock: lock })
+}
+
+fn prepare(lab: &Lab, order: &Order, image: &Path) -> Result<(PathBuf, String), LabError> {
+    files::make_folder(&lab.disks())?;
+    files::make_folder(&lab.state())?;
+    mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;
+    write_record(lab, image, false)?;
+    match &order.network {
+        Segment::Foreign { namespace, bridge } => Ok((namespace.clone(), bridge.clone())),
+        Segment::Own(address) => {
+            make_bridge(&lab.network(), &address.to_string())?;
+            Ok((lab.network(), BRIDGE.to_owned()))
+        }
+    }
+}
+
+fn make_bridge(namespace: &Path, address: &str) -> Result<(), LabError> {
+    netns::make(namespace)?;
+    let ip = |words: &[&str]| netns::ip::<LabError>(namespace, words);
+    ip(&["link", "add", BRIDGE, "type", "bridge"])?;
+    ip(&["address", "add", address, "dev", BRIDGE])?;
+    ip(&["link", "set", BRIDGE, "up"])?;
+    ip(&["link", "set", "lo", "up"])
+}
+
+fn write_record(lab: &Lab, image: &Path, is_whole: bool) -> Result<(), LabError> {
+    let record = Record { image: image.to_owned(), is_whole };
+    node::write_json(&lab.record(), &record)
+}
+
+impl Made {
+    /// Takes up a lab that is there, to change it.
+    ///
+    /// # Errors
+    /// If there is no such lab or somebody else changes it.
+    pub fn of(lab: &Lab, order: &Order) -> Result<Self, LabError> {
+        let Some(record) = look::record(lab)? else { return Err(LabError::NoLab(lab.name.clone())) };
+        let lock = files::lock(&lab.lock(), LOCK_LIMIT)?.ok_or_else(|| LabError::Busy(lab.name.clone()))?;
+        let (namespace, bridge) = match &order.network {
+            Segment::Own(_) => (lab.network(), BRIDGE.to_owned()),
+            Segment::Foreign { namespace, bridge } => (namespace.clone(), bridge.clone()),
+        };
+        let workarounds = workarounds(&look::facts(&lab.places)?);
+        let (lab, image, kiln) = (lab.clone(), record.image, order.kiln.clone());
+        Ok(Self { lab, image, kiln, namespace, bridge, workarounds, _lock: lock })
+    }
+
+    /// Starts a node and returns at once; its keeper makes its disk and boots it.
+    ///
+    /// # Errors
+    /// As the machine says.
+    pub fn start(&self, order: &NodeOrder) -> Result<Node, LabError> {
+        let (base, _) = read_image(&self.image)?;
+        let link = (self.namespace.clone(), self.bridge.clone());
+        let record = node::plan(&self.lab, order, &base, &self.image, link, self.workarounds.clone())?;
+        node::begin(&self.lab, record, order, &self.kiln)
+    }
+
+    /// Records that all that was asked for is there, and lets others change the lab.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn finish(self) -> Result<(), LabError> {
+        write_record(&self.lab, &self.image, true)
+    }
+}
+
+/// Opens an image and finds its layout.
+///
+/// # Errors
+/// If it can't be read or follows no known layout.
+pub fn read_image(path: &Path) -> Result<(Base, Arc<dyn Image>), LabError> {
+    let image = open_image(path)?;
+    let base = base::recognise(gpt::parse(&*image, path)?, path)?;
+    Ok((base, image))
+}
