@@ -172,8 +172,7 @@ impl Node {
             .env("PATH", format!("{SYSTEM_PATH}:/opt/bin"))
             .env("HOME", "/root")
             .env("LANG", "C.UTF-8")
-            .args(["--target", &leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root"])
-            .args(["--wd=/", "--"])
+            .args(["--target", &leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
             .args(words))
     }
 

@@ -14,6 +14,9 @@ pub const ROOT: &str = "/run/root";
 /// The node's network configuration; a name before the image's own, and before systemd's 80-container-host0.network.
 const NETWORK_FILE: &str = "/run/systemd/network/10-kiln-lab.network";
 
+/// The boot loader's configuration in the lab's image.
+const GRUB: &str = include_str!("../../image/lab/grub.cfg");
+
 /// System calls beyond nspawn's own list: runc and the CNI plugins mount and use BPF, containerd the keyring.
 const SYSTEM_CALLS: &str = "bpf keyctl add_key perf_event_open @mount @module";
 
@@ -57,7 +60,14 @@ pub fn call(node: &NodeRecord) -> Call {
         call.arguments.push(format!("--load-credential={name}:{}", credential(name).display()));
     }
     call.arguments.push("--boot".into());
+    call.arguments.extend(kernel_words().map(str::to_owned));
     call
+}
+
+/// Returns what the boot loader would tell systemd by way of the kernel; in a container systemd takes it as arguments.
+fn kernel_words() -> impl Iterator<Item = &'static str> {
+    let linux = GRUB.lines().find_map(|line| line.strip_prefix("linux ")).unwrap_or_default();
+    linux.split(' ').filter(|word| word.starts_with("systemd."))
 }
 
 /// network: of /proc/sys only the part of the node's own network namespace can be written (systemd's
@@ -125,4 +135,55 @@ fn network_file(network: &Network) -> String {
         "[Match]\nName=host0\n\n[Network]\nAddress={}\n{gateway}LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n",
         network.address
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::lab::layout::{Span, Spans};
+
+    fn node() -> NodeRecord {
+        let span = Span { offset: 0, len: 512 };
+        NodeRecord {
+            name: "worker-1".parse().unwrap(),
+            machine: "lab-worker-1".into(),
+            lab: "/run/kiln-lab/lab/lab.json".into(),
+            image: "/kiln-lab.raw".into(),
+            disk: "/var/lib/kiln-lab/lab/worker-1.raw".into(),
+            disk_bytes: 512,
+            spans: Spans { root: span, usr: span },
+            console: "/var/lib/kiln-lab/lab/worker-1.log".into(),
+            cgroup: "kiln-lab-lab/worker-1".into(),
+            network: Network {
+                namespace: "/run/kiln-lab/lab/network".into(),
+                bridge: "kiln0".into(),
+                address: "10.0.2.11/24".parse().unwrap(),
+                gateway: Some([10, 0, 2, 1].into()),
+            },
+            credentials: BTreeMap::from([("kiln.token".into(), "/run/kiln-lab/lab/nodes/worker-1/t".into())]),
+            workarounds: crate::lab::workarounds(&crate::lab::Facts::default()),
+        }
+    }
+
+    #[test]
+    fn credentials_come_from_files_and_the_boot_loaders_words_last() {
+        let call = call(&node());
+        let words: Vec<&str> = call.arguments.iter().map(String::as_str).collect();
+        assert!(words.contains(&"--load-credential=kiln.token:/run/credentials/kiln.token"));
+        assert!(!words.iter().any(|word| word.starts_with("--set-credential")), "everybody reads arguments");
+        let end = ["--boot", "systemd.firstboot=no", "systemd.condition_needs_update=no"];
+        assert!(words.ends_with(&end), "{words:?}");
+    }
+
+    #[test]
+    fn the_nodes_address_is_a_file_of_networkd() {
+        let call = call(&node());
+        let shown =
+            call.files.iter().find(|file| file.path.ends_with("run-systemd-network-10-kiln-lab.network"));
+        let text = "[Match]\nName=host0\n\n[Network]\nAddress=10.0.2.11/24\nGateway=10.0.2.1\n\
+            LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n";
+        assert_eq!(shown.map(|file| (&file.content[..], file.mode())), Some((text, 0o644)));
+    }
 }

@@ -116,22 +116,6 @@ fn write_record(lab: &Lab, image: &Path, is_whole: bool) -> Result<(), LabError>
 }
 
 impl Made {
-    /// Takes up a lab that is there, to change it.
-    ///
-    /// # Errors
-    /// If there is no such lab or somebody else changes it.
-    pub fn of(lab: &Lab, order: &Order) -> Result<Self, LabError> {
-        let Some(record) = look::record(lab)? else { return Err(LabError::NoLab(lab.name.clone())) };
-        let lock = files::lock(&lab.lock(), LOCK_LIMIT)?.ok_or_else(|| LabError::Busy(lab.name.clone()))?;
-        let (namespace, bridge) = match &order.network {
-            Segment::Own(_) => (lab.network(), BRIDGE.to_owned()),
-            Segment::Foreign { namespace, bridge } => (namespace.clone(), bridge.clone()),
-        };
-        let workarounds = workarounds(&look::facts(&lab.places)?);
-        let (lab, image, kiln) = (lab.clone(), record.image, order.kiln.clone());
-        Ok(Self { lab, image, kiln, namespace, bridge, workarounds, _lock: lock })
-    }
-
     /// Starts a node and returns at once; its keeper makes its disk and boots it.
     ///
     /// # Errors

@@ -19,7 +19,10 @@ use surroundings::Surroundings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    watch_for_interrupt();
+    watch_for_interrupt(match cli.verb {
+        Verb::Lab(_) => "kiln lab list shows what is left, kiln lab down removes it",
+        _ => "nothing half made is left",
+    });
     let format = cli.format;
     match run(cli) {
         Ok(exit) => exit.into(),
@@ -52,8 +55,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
 }
 
 /// Ends what is running and removes what is half made when Ctrl-C or a polite kill comes.
-fn watch_for_interrupt() {
-    std::thread::spawn(|| {
+fn watch_for_interrupt(what_is_left: &'static str) {
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
@@ -65,7 +68,7 @@ fn watch_for_interrupt() {
             };
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             kiln::host::interrupt::clean_up();
-            eprintln!("kiln: interrupted; nothing half made is left");
+            eprintln!("kiln: interrupted; {what_is_left}");
             std::process::exit(Exit::Interrupted as i32);
         });
     });

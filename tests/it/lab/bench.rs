@@ -137,8 +137,18 @@ pub fn sysctls() -> BTreeMap<PathBuf, String> {
             }
         }
     }
-    let counters =
-        ["random", "-nr", "-state", "ns_last_pid", "pty/nr", "fs/quota", "nf_conntrack_count", "/net/"];
+    // The kernel itself lowers how often it samples on a busy machine.
+    let counters = [
+        "perf_event_max_sample_rate",
+        "random",
+        "-nr",
+        "-state",
+        "ns_last_pid",
+        "pty/nr",
+        "fs/quota",
+        "nf_conntrack_count",
+        "/net/",
+    ];
     found.retain(|path, _| !counters.iter().any(|counter| path.to_str().unwrap().contains(counter)));
     found
 }
