@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use super::name;
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::names;
 
 /// Kubernetes' own domains.
 const OWN: [&str; 2] = ["kubernetes.io", "k8s.io"];
@@ -27,7 +28,7 @@ const KUBELET: [&str; 10] = [
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
 ];
-/// The seed's own mirror of the claim, which first boot writes.
+/// The seed's own label; first boot writes it as a mirror of the claim.
 const MIRROR: &str = "ipblock";
 
 fn is_in(domain: &str, list: &[&str]) -> bool {
@@ -45,9 +46,9 @@ pub fn labels(at: &At<'_>, report: &mut Report) {
         if !name::is_qualified(key) {
             let what = "this is no key of a label".to_owned();
             report.wrong_key(&value, what, "write NAME or DOMAIN/NAME, as in example.org/rack".to_owned());
-        } else if key == MIRROR {
-            let what = "this label is written by kiln, as a mirror of the node's claim".to_owned();
-            report.wrong_key(&value, what, "remove it; blocks are claimed, not labelled".to_owned());
+        } else if key == MIRROR || key.starts_with(names::PREFIX) {
+            let what = "this label is kiln's own, which nobody else writes".to_owned();
+            report.wrong_key(&value, what, "remove it, or use a domain of your own".to_owned());
         } else if !is_allowed(key) {
             let what = "a node may not set this label on itself (NodeRestriction)".to_owned();
             let fix = "use a domain of your own, or let an administrator label the Node";

@@ -139,3 +139,19 @@ fn what_is_no_token_is_refused_without_being_shown() {
         );
     }
 }
+
+#[test]
+fn a_hundred_layers_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    machine(root);
+    for number in 0..100 {
+        put(root, &format!("run/kiln/settings.d/20-{number:03}.yaml"), "# nothing\n");
+    }
+    let problems = merge(&layers::read(root, None).unwrap()).unwrap_err().to_string();
+    assert_eq!(
+        problems,
+        "/run/kiln/settings.d/20-095.yaml: is layer number 101, and nobody needs more than 100; remove the files that \
+         are left over"
+    );
+}
