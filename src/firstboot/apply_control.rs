@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Flow: the control plane's files, one after the other, on a real root.
 
-use std::path::Path;
-
 use super::control::{self, Chance, Next, Step, Trouble};
 use super::identity::Identity;
-use super::look_control::{below, look};
+use super::look_control::look;
 use crate::host::entropy::{self, EntropyError};
-use crate::host::files::{self, FileError, folder_of};
+use crate::host::files::FileError;
+use crate::host::root::Root;
 use crate::settings::Settings;
 
 /// There are about forty files.
@@ -30,12 +29,12 @@ pub enum ControlError {
     Turns,
 }
 
-/// Makes what is missing below `root`; returns how many files that were.
+/// Makes what is missing in the tree; returns how many files that were.
 ///
 /// # Errors
 /// As [`ControlError`] says. What was made stays, and the next run goes on from there.
 pub fn settle(
-    root: &Path,
+    root: &Root,
     settings: &Settings,
     identity: &Identity,
     now_s: u64,
@@ -62,11 +61,9 @@ pub fn draw() -> Result<Chance, EntropyError> {
 ///
 /// # Errors
 /// As the system says.
-pub fn apply(root: &Path, step: &Step) -> Result<(), FileError> {
-    let path = below(root, step.path());
-    files::make_folder(folder_of(&path))?;
+pub fn apply(root: &Root, step: &Step) -> Result<(), FileError> {
     match step {
-        Step::Write(file) => files::replace(&path, file.text.as_bytes(), file.mode),
-        Step::Link { target, .. } => files::replace_link(&path, Path::new(target)),
+        Step::Write(file) => root.replace(&file.path, file.text.as_bytes(), file.mode),
+        Step::Link { path, target } => root.replace_link(path, target),
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::control::{Found, Seen, place};
 use crate::host::files::{self, FileError};
+use crate::host::root::Root;
 
 /// None of these files is near it.
 const FILE_MAX_BYTES: u64 = 1 << 20;
@@ -15,35 +16,23 @@ const FILE_MAX_BYTES: u64 = 1 << 20;
 /// The folders that hold them and nothing large.
 const FOLDERS: [&str; 4] = ["/etc/kubernetes", place::PKI, "/etc/kubernetes/pki/etcd", place::KUBELET_PKI];
 
-/// Reads what is in the control plane's folders below `root`.
+/// Reads what is in the control plane's folders.
 ///
 /// # Errors
 /// As the system says; what is not there is no error.
-pub fn look(root: &Path) -> Result<Seen, FileError> {
-    let mut seen = Seen { etcd_data: is_there(&below(root, place::ETCD_MEMBER))?, ..Seen::default() };
+pub fn look(root: &Root) -> Result<Seen, FileError> {
+    let etcd_data = metadata(&root.at(place::ETCD_MEMBER))?.is_some();
+    let mut seen = Seen { etcd_data, ..Seen::default() };
     for folder in FOLDERS {
-        if !is_there(&below(root, folder))? {
-            continue;
-        }
-        for name in files::list(&below(root, folder))? {
-            // What has no name in UTF-8, or a dot before it, is not one of ours.
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        // A name with a dot before it is that of a file which is being written, or was when the power went.
+        for name in root.list(folder)?.iter().filter(|name| !name.starts_with('.')) {
             let path = format!("{folder}/{name}");
-            if let Some(found) = find(&below(root, &path))? {
+            if let Some(found) = find(&root.at(&path))? {
                 seen.files.insert(path, found);
             }
         }
     }
     Ok(seen)
-}
-
-/// Returns where a path of the node lies.
-pub(super) fn below(root: &Path, path: &str) -> std::path::PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
-fn is_there(path: &Path) -> Result<bool, FileError> {
-    Ok(metadata(path)?.is_some())
 }
 
 fn metadata(path: &Path) -> Result<Option<Metadata>, FileError> {

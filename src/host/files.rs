@@ -185,21 +185,6 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     pending.commit(Existing::Replace)
 }
 
-/// Makes or replaces a symbolic link that says `target`: made under a temporary name, renamed, folder synced.
-///
-/// # Errors
-/// As the system says; what was there is then as it was.
-#[expect(clippy::disallowed_methods, reason = "this is the port")]
-pub fn replace_link(path: &Path, target: &Path) -> Result<(), FileError> {
-    let temporary = temporary_prefix(path);
-    // Links hold no lock that would tell a dead maker's from a live one's, so there is one name for all.
-    let temporary = folder_of(path).join(temporary).with_added_extension("link");
-    remove(&temporary)?;
-    let made = fault::check_write().and_then(|()| std::os::unix::fs::symlink(target, &temporary));
-    made.and_then(|()| fs::rename(&temporary, path)).map_err(FileError::at("put in place", path))?;
-    sync_folder(folder_of(path))
-}
-
 /// What to do when the final name is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use kiln::firstboot::apply_control;
 use kiln::firstboot::identity::Identity;
 use kiln::host::clock;
+use kiln::host::root::Root;
 use kiln::settings::{Api, Cluster, ControlPlane, Network, Node, Role, Runtime, Settings};
 
 mod ask;
@@ -125,7 +126,8 @@ impl Bench {
         let folder = tempfile::Builder::new().prefix("kiln-bench-").tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
-        let made = apply_control::settle(&root, &options.settings, &options.identity, clock::now_s());
+        let made =
+            apply_control::settle(&Root::new(&root), &options.settings, &options.identity, clock::now_s());
         made.unwrap_or_else(|error| panic!("the control plane's files: {error}"));
         let room = Room::new(&root, programs(), &options.identity.addresses);
         let Options { settings, identity, .. } = options;

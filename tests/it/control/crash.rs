@@ -6,6 +6,7 @@ use std::fs;
 
 use kiln::firstboot::apply_control;
 use kiln::firstboot::control::{Next, Step};
+use kiln::host::root::Root;
 
 use super::tree::{DAY_S, Tree};
 
@@ -15,7 +16,7 @@ fn run(tree: &Tree, count: usize) -> Vec<Step> {
     while done.len() < count {
         match tree.next() {
             Next::Do(step) => {
-                apply_control::apply(tree.root(), &step).unwrap();
+                apply_control::apply(&Root::new(tree.root()), &step).unwrap();
                 done.push(step);
             }
             Next::Done => break,

@@ -20,8 +20,12 @@ fn the_control_plane_gets_ready_from_kilns_own_files_and_units() {
     controllers_work(&bench);
     // Whatever ran since has changed no file of the first phase.
     let (settings, identity) = (&bench.settings, &bench.identity);
-    let again =
-        kiln::firstboot::apply_control::settle(&bench.root(), settings, identity, kiln::host::clock::now_s());
+    let again = kiln::firstboot::apply_control::settle(
+        &kiln::host::root::Root::new(bench.root()),
+        settings,
+        identity,
+        kiln::host::clock::now_s(),
+    );
     assert_eq!(again.unwrap(), 0);
 }
 

@@ -10,6 +10,7 @@ use kiln::firstboot::apply_control::{self, ControlError};
 use kiln::firstboot::control::{Next, Trouble};
 use kiln::firstboot::identity::Identity;
 use kiln::firstboot::look_control;
+use kiln::host::root::Root;
 use kiln::settings::Settings;
 
 use crate::bench;
@@ -73,12 +74,12 @@ impl Tree {
 
     /// Makes what is missing.
     pub fn settle(&self) -> Result<usize, ControlError> {
-        apply_control::settle(self.root(), &self.settings, &self.identity, self.now_s)
+        apply_control::settle(&Root::new(self.root()), &self.settings, &self.identity, self.now_s)
     }
 
     /// What is to be done next.
     pub fn next(&self) -> Next {
-        let seen = look_control::look(self.root()).unwrap();
+        let seen = look_control::look(&Root::new(self.root())).unwrap();
         kiln::firstboot::control::next(
             &self.settings,
             &self.identity,
