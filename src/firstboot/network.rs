@@ -125,3 +125,6 @@ fn json(value: &impl serde::Serialize) -> String {
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text")
 }
+
+#[cfg(test)]
+mod tests;

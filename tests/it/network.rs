@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rendered network texts: golden files, and their real readers. Links as netlink tells them.
+//!
+//! The readers are the node's own, out of the baked lab image, in namespaces of their own; that needs root.
 
 mod cases;
+mod docker;
 mod golden;
+mod links;
+mod node;
+mod pods;
+mod readers;
+mod tree;
