@@ -108,7 +108,8 @@ fn mount_grown(node: &NodeRecord, target: &Path, kind: &str) -> Result<(), LabEr
 }
 
 fn grow(device: &Path) -> Result<(), LabError> {
-    match tool("e2fsck").args(["-p"]).args([device]).run(&|_| ()) {
+    // -f: resize2fs takes no filesystem that was mounted since its last full check, such as one after a power cut.
+    match tool("e2fsck").args(["-f", "-p"]).args([device]).run(&|_| ()) {
         // e2fsck(8): 1, errors were corrected.
         Err(CommandError::Failed { status, .. }) if status.code() == Some(1) => {}
         other => drop(other?),

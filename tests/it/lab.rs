@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-mod bench;
+pub mod bench;
 mod nspawn;
 mod vm;
 

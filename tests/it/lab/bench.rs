@@ -94,7 +94,9 @@ pub fn left(lab: &Lab) -> Vec<String> {
         let about = [read("cmdline"), read("cgroup"), read("mounts")];
         let [line, group, mounts] = about.map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "));
         let is_own = entry.file_name().to_str() == Some(&std::process::id().to_string()[..]);
-        if !is_own && (line.contains(&name) || group.contains(&name) || mounts.contains(&name)) {
+        // A process without words has ended and waits for its parent to notice.
+        let is_other = !is_own && !line.is_empty();
+        if is_other && (line.contains(&name) || group.contains(&name) || mounts.contains(&name)) {
             left.push(format!("process {:?}: {line} {group}", entry.file_name()));
         }
     }
