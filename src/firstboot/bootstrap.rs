@@ -40,7 +40,7 @@ pub fn objects(settings: &Settings) -> Result<Vec<Object>, RangesError> {
 fn before_proof(ranges: &Ranges) -> Vec<Object> {
     let mut objects = read(&GROUND);
     objects.push(Object::pool(ranges));
-    objects.extend(read(&POLICIES));
+    objects.extend(read(&POLICIES).into_iter().map(|policy| policy.about(ranges)));
     objects
 }
 

@@ -45,6 +45,17 @@ impl Object {
         Self { value }
     }
 
+    /// Returns the same object with the pool's data in place of an expression named `pool`, where a policy has one. JSON of
+    /// plain strings is a literal of CEL, too.
+    pub(super) fn about(mut self, ranges: &Ranges) -> Self {
+        let variables = self.value.pointer_mut("/spec/variables").and_then(Value::as_array_mut);
+        let variables = variables.into_iter().flatten();
+        for variable in variables.filter(|variable| variable["name"] == POOL) {
+            variable["expression"] = json!(json!(ranges.data()).to_string());
+        }
+        self
+    }
+
     /// Returns whether this is the pool, which is never changed.
     pub fn is_pool(&self) -> bool {
         self.kind() == "ConfigMap" && self.name() == POOL

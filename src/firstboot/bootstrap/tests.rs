@@ -73,6 +73,22 @@ fn every_policy_denies_with_403_and_fails_closed() {
     }
 }
 
+#[test]
+fn policies_carry_the_pool_that_nodes_read() {
+    let pool = &objects(&settings("10.234.0.0/20", "claim")).unwrap()[2];
+    let mut carried = 0;
+    for policy in policies() {
+        for variable in policy.value["spec"]["variables"].as_array().unwrap_or(&Vec::new()) {
+            if variable["name"] == "pool" {
+                let expression = variable["expression"].as_str().unwrap();
+                assert_eq!(serde_json::from_str::<Value>(expression).unwrap(), pool.value["data"]);
+                carried += 1;
+            }
+        }
+    }
+    assert_eq!(carried, 2);
+}
+
 fn policies() -> Vec<Object> {
     let all = objects(&settings("10.234.0.0/20", "claim")).unwrap();
     all.into_iter().filter(|object| object.kind() == "ValidatingAdmissionPolicy").collect()

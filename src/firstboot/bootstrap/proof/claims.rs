@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{Expected, NODE, Probe, Verb, by_node, outside};
-use crate::ipam::{NAMESPACE, POOL, Ranges, claim_name, family};
+use crate::firstboot::bootstrap::Object;
+use crate::ipam::{NAMESPACE, Ranges, claim_name, family};
 
 /// A claim with one thing changed, and the words that refuse it.
 type Case = (&'static str, fn(&mut Value, &Ranges), &'static str);
@@ -69,14 +70,14 @@ pub fn claimed(ranges: &Ranges, index: u32) -> Vec<Probe> {
     }
     probes.extend(astray(ranges, good));
     probes.extend(reserved(ranges));
-    probes.push(changed());
+    probes.push(changed(ranges));
     probes
 }
 
 /// Returns the probes for a cluster whose own allocator sets blocks: there nodes claim nothing.
 pub fn allocated(ranges: &Ranges, index: u32) -> Vec<Probe> {
     let words = "in this cluster the blocks of nodes are set by its own allocator, nothing is claimed";
-    vec![by_node("a claim", claim(ranges, index), Expected::Refused(words)), changed()]
+    vec![by_node("a claim", claim(ranges, index), Expected::Refused(words)), changed(ranges)]
 }
 
 fn astray(ranges: &Ranges, mut claim: Value) -> Option<Probe> {
@@ -93,13 +94,11 @@ fn reserved(ranges: &Ranges) -> Option<Probe> {
 }
 
 /// The pool is all that lies there before the first node, and it is kept by the same rule as claims.
-fn changed() -> Probe {
+fn changed(ranges: &Ranges) -> Probe {
     let words = "a node never changes or deletes what lies here";
-    let pool = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": POOL, "namespace": NAMESPACE, "labels": {"kiln-proof": "x"}},
-    });
+    // All of it: who applies less than before takes the rest away, and immutability would answer first.
+    let mut pool = Object::pool(ranges).value;
+    pool["metadata"]["labels"] = json!({"kiln-proof": "x"});
     Probe { verb: Verb::Apply, ..by_node("a node's change of the pool", pool, Expected::Refused(words)) }
 }
 
