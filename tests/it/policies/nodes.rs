@@ -75,12 +75,13 @@ fn bad() -> Vec<Bad> {
     ]
 }
 
-/// Sets what a JSON pointer names, also where nothing is yet.
+/// Sets what a JSON pointer names, also where nothing is yet; null takes it away.
 fn set(object: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     match object.pointer_mut(parent).unwrap() {
         Value::Array(items) if key.parse::<usize>().unwrap() == items.len() => items.push(value),
         Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+        Value::Object(keys) if value.is_null() => drop(keys.remove(key)),
         parent => parent[key] = value,
     }
 }
