@@ -2,7 +2,7 @@
 //! What the program takes from its environment: the cache's place, proxies, extra CAs, the processors, itself.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kiln::bake::Desk;
@@ -22,7 +22,7 @@ pub struct Surroundings {
     pub progress: Box<dyn Progress>,
     environment: Vec<(OsString, OsString)>,
     processors: usize,
-    /// kiln-firstboot of the same build: it lies beside the running program.
+    /// kiln-firstboot of the same build.
     firstboot: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl Surroundings {
             progress: show::progress(format),
             environment: std::env::vars_os().collect(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
-            firstboot: program.with_file_name("kiln-firstboot"),
+            firstboot: firstboot(&program),
         })
     }
 
@@ -99,5 +99,17 @@ impl Surroundings {
             jobs: jobs.max(4),
             limits: Limits::default(),
         }
+    }
+}
+
+/// Returns where kiln-firstboot lies: beside the running program; or, in a checkout, where cargo puts the small one of
+/// profile `node`, unless the other was built later.
+fn firstboot(program: &Path) -> PathBuf {
+    let beside = program.with_file_name("kiln-firstboot");
+    let small = program.parent().and_then(Path::parent).map(|target| target.join("node/kiln-firstboot"));
+    let age = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
+    match small {
+        Some(small) if age(&small) > age(&beside) => small,
+        _ => beside,
     }
 }
