@@ -20,6 +20,8 @@ use claimed::{claimed, pool, registered};
 use credential::credential;
 use held::{held, still_held};
 
+/// The folder of what kiln records.
+pub const STATE: &str = "/var/lib/kiln";
 /// Where the machine's identity is recorded.
 pub const IDENTITY: &str = "/var/lib/kiln/identity.json";
 /// Where the claim is recorded.
@@ -75,6 +77,9 @@ fn birth(want: &Settings, seen: &Observed) -> Part<()> {
         }
     };
     network(seen, record)?;
+    if let Some(path) = seen.disk.leftovers.first() {
+        return act(Step::Remove(path.clone()));
+    }
     report(seen)
 }
 

@@ -71,17 +71,22 @@ fn begin(words: &Words) -> Result<Exit, Failure> {
     let told = match told::read(&words.root, credentials.as_deref())? {
         Ok(told) => told,
         Err(wrong) => {
-            eprintln!("kiln-firstboot: {wrong}");
+            for problem in wrong.lines() {
+                eprintln!("kiln-firstboot: {problem}");
+            }
             return Ok(Exit::Config);
         }
     };
+    for warning in &told.warnings {
+        eprintln!("kiln-firstboot: warning: {warning}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work(words, &root, told))
 }
 
 async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
-    let Told { settings, token } = told;
-    let token = token.map_or(Credential::None, Credential::Token);
+    let Told { settings, token, warnings: _ } = told;
+    let token = token.map_or(Credential::None, |token| Credential::Token(token.reveal().to_owned()));
     let run = Run { root, settings: &settings, token, decide: next::next, may_run_pods: false };
     match words.word() {
         Word::Run { dry_run: true } => dry_run(&run),

@@ -3,58 +3,36 @@
 
 use std::path::Path;
 
-use kiln::host::root::Root;
-use kiln::settings::Settings;
+use kiln::host::layers::{self, TokenError};
+use kiln::settings::token::{Found, Token};
+use kiln::settings::{Settings, merge};
 
-use crate::Failure;
-
-/// Where the layers lie; later names win.
-const FOLDER: &str = "/etc/kiln/settings.d";
-/// A layer has a few kilobytes.
-const LAYER_MAX_BYTES: u64 = 1 << 20;
-/// systemd's credential that holds the token.
-const TOKEN_CREDENTIAL: &str = "kiln.token";
+use crate::{Failure, chain};
 
 /// What the node is told.
 pub struct Told {
-    /// All layers, merged.
+    /// All layers, merged and found valid.
     pub settings: Settings,
     /// The bootstrap token; it never leaves the memory.
-    pub token: Option<String>,
+    pub token: Option<Token>,
+    /// What works but should be otherwise.
+    pub warnings: Vec<String>,
 }
 
-/// Reads all of it; what is wrong with the settings is a value, for it has an exit code of its own.
+/// Reads all of it; what is wrong with it is a text, for that has an exit code of its own.
 pub fn read(root: &Path, credentials: Option<&Path>) -> Result<Result<Told, String>, Failure> {
-    let tree = Root::new(root);
-    let mut merged = serde_yaml::Value::Null;
-    for name in tree.list(FOLDER)?.iter().filter(|name| name.ends_with(".yaml")) {
-        let text = tree.text(&format!("{FOLDER}/{name}"), LAYER_MAX_BYTES)?.unwrap_or_default();
-        match serde_yaml::from_str(&text) {
-            Ok(layer) => merged = over(merged, layer),
-            Err(error) => return Ok(Err(format!("{FOLDER}/{name}: {error}"))),
-        }
-    }
-    let settings: Settings = match serde_yaml::from_value(merged) {
-        Ok(settings) => settings,
-        Err(error) => return Ok(Err(format!("settings in {FOLDER}: {error}"))),
+    let merged = match merge(&layers::read(root, credentials)?) {
+        Ok(merged) => merged,
+        Err(problems) => return Ok(Err(problems.to_string())),
     };
-    let credential = credentials.map(|folder| Root::new(folder).text(TOKEN_CREDENTIAL, LAYER_MAX_BYTES));
-    let file =
-        settings.node.token_file.as_ref().map(|path| tree.text(&path.to_string_lossy(), LAYER_MAX_BYTES));
-    let token = credential.transpose()?.flatten().or(file.transpose()?.flatten());
-    Ok(Ok(Told { settings, token: token.map(|token| token.trim().to_owned()) }))
-}
-
-fn over(earlier: serde_yaml::Value, later: serde_yaml::Value) -> serde_yaml::Value {
-    use serde_yaml::Value::Mapping;
-    match (earlier, later) {
-        (Mapping(mut earlier), Mapping(later)) => {
-            for (key, value) in later {
-                let known = earlier.remove(&key).unwrap_or(serde_yaml::Value::Null);
-                earlier.insert(key, over(known, value));
-            }
-            Mapping(earlier)
-        }
-        (_, later) => later,
+    let mut warnings: Vec<String> = merged.warnings.iter().map(ToString::to_string).collect();
+    let found = match layers::token(root, credentials, &merged.settings) {
+        Ok(found) => found,
+        Err(error @ TokenError::Form { .. }) => return Ok(Err(chain(&error))),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(Found { is_exposed: true, .. }) = &found {
+        warnings.push("the token's file can be read by others than its owner; give it mode 0600".to_owned());
     }
+    Ok(Ok(Told { settings: merged.settings, token: found.map(|found| found.token), warnings }))
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A machine with a tree of its own, on which the real program runs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::cluster::TOKEN;
+use crate::bench::{Bench, Machine};
+
+/// A machine that is to become a node.
+pub struct Worker {
+    machine: Machine,
+    tree: tempfile::TempDir,
+}
+
+/// How the program ended.
+pub struct Ended {
+    code: Option<i32>,
+    /// Both of its streams.
+    pub said: String,
+}
+
+impl Ended {
+    pub fn is(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "{}", self.said);
+    }
+}
+
+impl Worker {
+    pub fn new(bench: &Bench, name: &str, address: &str) -> Self {
+        Self::named(bench, name, &format!("i-{name}"), address)
+    }
+
+    /// A machine whose name is not its own.
+    pub fn named(bench: &Bench, name: &str, instance: &str, address: &str) -> Self {
+        let mut settings = bench.settings.clone();
+        settings.role = kiln::settings::Role::Worker;
+        settings.api.ca = bench.ca_pem();
+        settings.node.name = Some(name.to_owned());
+        settings.node.instance_id = Some(instance.to_owned());
+        settings.node.provider_id = Some(format!("lab://{name}"));
+        settings.node.labels = [("example.org/rack".to_owned(), "r1".to_owned())].into();
+        settings.node.token_file = Some("/run/provision/token".into());
+        let tree = tempfile::Builder::new().prefix("kiln-worker-").tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = tree.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let mut layer = serde_json::to_value(&settings).unwrap();
+        drop_empty(&mut layer);
+        put("etc/kiln/settings.d/10-image.yaml", &serde_yaml::to_string(&layer).unwrap());
+        put("run/provision/token", TOKEN);
+        Self { machine: bench.machine(address), tree }
+    }
+
+    /// Runs the program on the machine, to its end.
+    pub fn run(&self, words: &[&str]) -> Ended {
+        let mut command = self.machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
+        let output = command.arg("--root").arg(self.tree.path()).args(words).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        Ended { code: output.status.code(), said: said.concat() }
+    }
+
+    /// Returns every file and link of the tree, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(self.tree.path(), &mut found);
+        found.sort();
+        let named =
+            |path: &PathBuf| path.strip_prefix(self.tree.path()).unwrap().to_str().unwrap().to_owned();
+        found.iter().map(named).collect()
+    }
+
+    pub fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.tree.path().join(path)).unwrap()
+    }
+
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.text("run/kiln/report.json")).unwrap()
+    }
+
+    /// Returns what would show a write, for everything but the report in /run: times and inodes too.
+    pub fn state(&self) -> Vec<(String, u64, i64, i64)> {
+        let stat = |path: String| {
+            let stat = self.tree.path().join(&path).symlink_metadata().unwrap();
+            (path, stat.ino(), stat.mtime(), stat.mtime_nsec())
+        };
+        self.files().into_iter().filter(|path| !path.starts_with("run/kiln")).map(stat).collect()
+    }
+
+    /// No token anywhere, and the key in kubelet's own file alone, which is its owner's alone.
+    pub fn keeps_no_secret_but_its_key(&self) {
+        for path in self.files() {
+            let text = self.text(&path);
+            assert!(!text.contains("0123456789abcdef"), "{path} holds the token");
+            if text.contains("PRIVATE KEY") {
+                assert!(path.starts_with("var/lib/kubelet/pki/kubelet-client-"), "{path} holds a key");
+                let mode = self.tree.path().join(&path).metadata().unwrap().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{path}");
+            }
+        }
+    }
+}
+
+/// A layer says nothing where there is nothing to say; a key without a value is refused.
+fn drop_empty(value: &mut Value) {
+    if let Value::Object(map) = value {
+        map.retain(|_, value| !value.is_null());
+        map.values_mut().for_each(drop_empty);
+    }
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.symlink_metadata().unwrap().is_dir() {
+            walk(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
