@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod apply_bootstrap;
 pub mod apply_control;
+pub mod apply_plane;
 pub mod bootstrap;
 pub mod claim;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod node;
 pub mod observed;
 pub mod outcome;
 pub mod pki;
+pub mod plane;
 pub mod reason;
 pub mod rehearsal;
 pub mod repair;

@@ -3,7 +3,7 @@
 
 mod certificate;
 mod cluster;
-mod fault;
+pub(super) mod fault;
 mod local;
 
 use std::time::{Duration, Instant};

@@ -67,6 +67,14 @@ impl Step {
     }
 }
 
+/// Returns the address of this machine's own API server, `https://HOST:PORT`.
+///
+/// # Errors
+/// When the settings describe no control plane on this machine.
+pub fn local(settings: &Settings, identity: &Identity) -> Result<String, Trouble> {
+    Ok(plane::Plane::of(settings, identity)?.local)
+}
+
 /// Returns the first file that is missing, or that all are there, or everything that is wrong.
 pub fn next(settings: &Settings, identity: &Identity, seen: &Seen, now_s: u64, chance: &Chance) -> Next {
     let plane = match plane::Plane::of(settings, identity) {

@@ -7,7 +7,7 @@ mod machine;
 
 use super::file::File;
 use super::observed::{Found, Observed};
-use super::{credential, network};
+use super::{credential, network, plane};
 use crate::host::clock;
 use crate::host::files::FileError;
 use crate::host::links::LinksError;
@@ -50,7 +50,7 @@ impl Wanted {
 /// # Errors
 /// When something is there but can't be read.
 pub fn look(root: &Root, settings: &Settings, seen: &mut Observed) -> Result<Wanted, LookError> {
-    let mut wanted = Wanted { credential: credential::files(&settings.api).into(), ..Wanted::default() };
+    let mut wanted = Wanted { credential: credential_files(settings), ..Wanted::default() };
     disk::records(root, seen)?;
     disk::credential(root, settings, clock::now_s(), seen)?;
     seen.disk.credential = disk::missing(root, &wanted.credential)?;
@@ -72,4 +72,9 @@ pub fn look(root: &Root, settings: &Settings, seen: &mut Observed) -> Result<Wan
         seen.disk.files = missing.into_iter().filter(|path| !is_last(&path)).collect();
     }
     Ok(wanted)
+}
+
+/// CA and kubeconfig of a control plane are among the files that it makes itself.
+fn credential_files(settings: &Settings) -> Vec<File> {
+    if plane::is_meant(settings) { Vec::new() } else { credential::files(&settings.api).into() }
 }

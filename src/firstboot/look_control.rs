@@ -7,8 +7,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::control::{Found, Seen, place};
+use super::identity::Identity;
+use super::next::IDENTITY;
+use super::plane;
 use crate::host::files::{self, FileError};
 use crate::host::root::Root;
+use crate::settings::Settings;
 
 /// None of these files is near it.
 const FILE_MAX_BYTES: u64 = 1 << 20;
@@ -33,6 +37,22 @@ pub fn look(root: &Root) -> Result<Seen, FileError> {
         }
     }
     Ok(seen)
+}
+
+/// Returns the settings by which this machine's own Node is judged: those that it was told, and on a control plane that
+/// has its files what follows from these.
+///
+/// # Errors
+/// As the system says.
+pub fn own_settings(root: &Root, told: &Settings) -> Result<Settings, FileError> {
+    if !plane::is_meant(told) {
+        return Ok(told.clone());
+    }
+    let identity = root.text(IDENTITY, FILE_MAX_BYTES)?;
+    let identity: Option<Identity> = identity.and_then(|text| serde_json::from_str(&text).ok());
+    let ca = root.text(&place::certificate(place::CLUSTER_CA), FILE_MAX_BYTES)?;
+    let own = identity.zip(ca).and_then(|(identity, ca)| plane::own(told, &identity, &ca).ok());
+    Ok(own.unwrap_or_else(|| told.clone()))
 }
 
 fn metadata(path: &Path) -> Result<Option<Metadata>, FileError> {

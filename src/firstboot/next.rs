@@ -43,7 +43,7 @@ pub enum Next {
 }
 
 /// A decision that ends the turn early, so that each part reads as a list of demands.
-type Part<T> = Result<T, Next>;
+pub(super) type Part<T> = Result<T, Next>;
 
 /// Returns what comes next for a worker.
 pub fn next(want: &Settings, seen: &Observed) -> Next {
@@ -92,7 +92,7 @@ fn stuck<T>(reason: impl Into<Reason>) -> Part<T> {
 }
 
 /// Decided once, and never believed on another machine.
-fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Identity> {
+pub(super) fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Identity> {
     let identity = match &seen.disk.identity {
         Found::Is(identity) => identity,
         Found::Broken(why) => return stuck(Reason::Broken { path: IDENTITY.to_owned(), why: why.clone() }),

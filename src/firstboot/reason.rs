@@ -194,6 +194,24 @@ pub enum Reason {
     /// Address, CA or credential can't be used at all.
     #[error("the API server can't be asked: {0}; check api.endpoint and api.ca")]
     Access(String),
+    /// The control plane's files are not right, everything at once.
+    #[error("the control plane's files: {0}")]
+    Files(String),
+    /// The control plane's files are not right, and the clock may be to blame.
+    #[error("the control plane's files: {0}; kiln never sets the clock")]
+    FilesClock(String),
+    /// A file of the phase before is not there.
+    #[error("{0} is not there; kiln-firstboot.service makes it ('kiln-firstboot run --phase files')")]
+    NotYetFiles(&'static str),
+    /// The control plane's own API server.
+    #[error("this machine's API server is not ready: {0}; see 'journalctl -u kube-apiserver -u etcd'")]
+    NotReady(String),
+    /// Settings and cluster disagree about the cluster's objects.
+    #[error("the cluster's objects: {0}")]
+    Objects(String),
+    /// The cluster's objects are not there yet.
+    #[error("the cluster's objects: {0}")]
+    ObjectsLater(String),
     /// The request never came to an answer, or to an unwelcome one.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -244,7 +262,13 @@ impl Reason {
     /// Returns whether waiting can't help, so that the run ends.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::NoAddress | Self::Pending(_) | Self::NoPool | Self::NoBlock(_) => false,
+            Self::NoAddress
+            | Self::Pending(_)
+            | Self::NoPool
+            | Self::NoBlock(_)
+            | Self::NotReady(_)
+            | Self::NotYetFiles(_)
+            | Self::ObjectsLater(_) => false,
             Self::Fault(fault) => {
                 matches!(fault, Fault::Refused(_) | Fault::Untrusted(_) | Fault::Clock(_))
             }
@@ -252,11 +276,19 @@ impl Reason {
         }
     }
 
+    /// Returns why the cluster's objects are not there.
+    pub fn of_bootstrap(stuck: super::bootstrap::Stuck) -> Self {
+        match stuck.exit {
+            Exit::TryAgain => Self::ObjectsLater(stuck.reason),
+            _ => Self::Objects(stuck.reason),
+        }
+    }
+
     /// Returns the exit code of a run that ends for this reason.
     pub fn exit(&self) -> Exit {
         match self {
             // Waiting inside the run would only repeat the list; the unit comes back.
-            Self::Exhausted { .. } | Self::Fault(Fault::Clock(_)) => Exit::TryAgain,
+            Self::Exhausted { .. } | Self::FilesClock(_) | Self::Fault(Fault::Clock(_)) => Exit::TryAgain,
             Self::Lost { .. } | Self::NoClaim => Exit::Failed,
             reason if reason.is_final() => Exit::Config,
             _ => Exit::TryAgain,

@@ -2,6 +2,7 @@
 //! The loop: look, decide one step, do it, record it, look again; with a deadline and a limit on turns.
 
 mod diary;
+mod plane;
 mod repair;
 
 use std::time::{Duration, Instant};
@@ -79,6 +80,8 @@ pub struct Ending {
     pub reason: Option<Reason>,
     /// What was seen last.
     pub seen: Observed,
+    /// What works and was left as others have it, in a line each.
+    pub warnings: Vec<String>,
 }
 
 impl Run<'_> {

@@ -60,6 +60,14 @@ pub enum Step {
     Repair(String),
     /// Write the report into an annotation of the own Node.
     Report,
+    /// Ask the control plane's own API server whether it is ready.
+    Ready,
+    /// Apply an object of the cluster's bootstrap, in the words of that step.
+    Object(String),
+    /// Look whether the cluster is bounded as it should be, in the words of that step.
+    Prove(String),
+    /// Label the control plane's own Node.
+    Label,
 }
 
 impl Step {
@@ -73,6 +81,8 @@ impl Step {
                 | Self::ReadPool
                 | Self::ReadClaim(_)
                 | Self::ListClaims { .. }
+                | Self::Ready
+                | Self::Prove(_)
         )
     }
 
@@ -86,6 +96,8 @@ impl Step {
                     | Self::CreateClaim(_)
                     | Self::Publish { .. }
                     | Self::Report
+                    | Self::Object(_)
+                    | Self::Label
             )
     }
 
@@ -114,6 +126,10 @@ impl Step {
             Self::Publish { .. } => "podcidrs",
             Self::Repair(_) => "repair",
             Self::Report => "report",
+            Self::Ready => "ready",
+            Self::Object(_) => "object",
+            Self::Prove(_) => "prove",
+            Self::Label => "node-label",
         }
     }
 }
@@ -157,6 +173,9 @@ impl fmt::Display for Step {
             Self::Publish { blocks, .. } => write!(f, "set the Node's podCIDRs to {}", listed(blocks)),
             Self::Repair(what) => write!(f, "repair: {what}"),
             Self::Report => f.write_str("write the report to the Node"),
+            Self::Ready => f.write_str("ask whether the API server is ready"),
+            Self::Object(what) | Self::Prove(what) => f.write_str(what),
+            Self::Label => f.write_str("label the Node as a control plane"),
         }
     }
 }

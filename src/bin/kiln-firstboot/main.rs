@@ -15,15 +15,19 @@ use kiln::cluster::Credential;
 use kiln::exit::Exit;
 use kiln::firstboot::explain::explain;
 use kiln::firstboot::ledger::{LEDGER, Ledger};
+use kiln::firstboot::look_control;
 use kiln::firstboot::next;
+use kiln::firstboot::observed::Observed;
+use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
 use kiln::firstboot::report::{REPORT, Report};
 use kiln::firstboot::run::{Diary, Ending, Run};
+use kiln::firstboot::step::Step;
 use kiln::host::root::Root;
 use kiln::mark;
 
 use told::Told;
-use words::{Format, Word, Words};
+use words::{Format, Phase, Word, Words};
 
 /// A ledger or report has some 100 KB at most.
 const RECORD_MAX_BYTES: u64 = 4 << 20;
@@ -85,24 +89,42 @@ fn begin(words: &Words) -> Result<Exit, Failure> {
 }
 
 async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
-    let Told { settings, token, warnings: _ } = told;
+    let Told { settings: told, token, warnings: _ } = told;
     let token = token.map_or(Credential::None, |token| Credential::Token(token.reveal().to_owned()));
-    let run = Run { root, settings: &settings, token, decide: next::next, may_run_pods: false };
+    let own = look_control::own_settings(root, &told)?;
+    let run = Run { root, settings: &own, token, decide: next::next, may_run_pods: false };
+    let files = Run { settings: &told, token: Credential::None, ..run };
+    let is_plane = plane::is_meant(&told);
     match words.word() {
-        Word::Run { dry_run: true } => dry_run(&run),
-        Word::Run { dry_run: false } => Ok(end(run.run(&mut Diary::begin(root, true)?).await?)),
+        Word::Run { phase: Some(_), .. } if !is_plane => {
+            eprintln!("kiln-firstboot: only a control plane's first boot has phases; leave out --phase");
+            Ok(Exit::Usage)
+        }
+        Word::Run { dry_run, phase } if is_plane && phase != Some(Phase::Api) => {
+            if dry_run {
+                dry_files(&files)
+            } else {
+                Ok(end(files.files(&mut Diary::begin(root, true)?).await?))
+            }
+        }
+        Word::Run { dry_run: true, .. } => dry_run(&run),
+        Word::Run { phase: Some(Phase::Api), .. } => Ok(end(run.api(&mut Diary::begin(root, true)?).await?)),
+        Word::Run { .. } => Ok(end(run.run(&mut Diary::begin(root, true)?).await?)),
         Word::Verify => {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
             Ok(end(run.run(&mut Diary::begin(root, false)?).await?))
         }
         Word::Repair => Ok(end(run.repair(&mut Diary::begin(root, true)?).await?)),
-        Word::Explain => tell(&run, Format::Text),
-        Word::Status { format } => tell(&run, format),
+        Word::Explain => tell(&run, &files, Format::Text),
+        Word::Status { format } => tell(&run, &files, format),
     }
 }
 
 /// The one line on journal and console.
 fn end(ending: Ending) -> Exit {
+    for warning in &ending.warnings {
+        eprintln!("kiln-firstboot: warning: {warning}");
+    }
     if let Some(reason) = ending.reason {
         eprintln!("kiln-firstboot: {reason}");
     }
@@ -112,7 +134,18 @@ fn end(ending: Ending) -> Exit {
 fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {
     let (seen, _) = run.look()?;
     let (steps, end) = rehearse(run.settings, seen, run.decide);
-    for step in &steps {
+    would(&steps, end);
+    Ok(Exit::Done)
+}
+
+fn dry_files(run: &Run<'_>) -> Result<Exit, Failure> {
+    let (steps, end) = run.rehearse_files()?;
+    would(&steps, end);
+    Ok(Exit::Done)
+}
+
+fn would(steps: &[Step], end: Option<next::Next>) {
+    for step in steps {
         println!("would {step}");
     }
     match end {
@@ -120,16 +153,27 @@ fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {
         Some(_) => println!("then all is done"),
         None => println!("what follows depends on the answer"),
     }
-    Ok(Exit::Done)
 }
 
-fn tell(run: &Run<'_>, format: Format) -> Result<Exit, Failure> {
+/// A control plane's files come before its Node.
+fn missing(run: &Run<'_>, files: &Run<'_>, seen: &Observed) -> Result<next::Next, Failure> {
+    if plane::is_meant(files.settings) {
+        match files.next_file(seen)? {
+            Turn::Node(next::Next::Done) => {}
+            Turn::Node(next) => return Ok(next),
+            Turn::File(step) => return Ok(next::Next::Do(plane::shown(&step))),
+        }
+    }
+    Ok((run.decide)(run.settings, seen))
+}
+
+fn tell(run: &Run<'_>, files: &Run<'_>, format: Format) -> Result<Exit, Failure> {
     let ledger =
         run.root.text(LEDGER, RECORD_MAX_BYTES)?.map(|text| Ledger::parse(&text)).unwrap_or_default();
     let report = run.root.text(REPORT, RECORD_MAX_BYTES)?;
     let report: Option<Report> = report.and_then(|text| serde_json::from_str(&text).ok());
     let (seen, _) = run.look()?;
-    let next = (run.decide)(run.settings, &seen);
+    let next = missing(run, files, &seen)?;
     match format {
         Format::Text => print!("{}", explain(&ledger, report.as_ref(), &next)),
         Format::Json => {

@@ -24,6 +24,9 @@ pub enum Word {
         /// Print what would be done and touch nothing
         #[arg(long)]
         dry_run: bool,
+        /// Which part of a control plane's first boot
+        #[arg(long, value_enum)]
+        phase: Option<Phase>,
     },
     /// Ask whether the recorded claim is still this node's
     Verify,
@@ -39,6 +42,15 @@ pub enum Word {
     },
 }
 
+/// The parts of a control plane's first boot, with its own API server between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Phase {
+    /// Identity, keys and settings, before etcd starts (the default)
+    Files,
+    /// The cluster's objects and the own Node, when kube-apiserver runs
+    Api,
+}
+
 /// How to tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -51,6 +63,6 @@ pub enum Format {
 impl Words {
     /// Returns what to do.
     pub fn word(&self) -> Word {
-        self.word.unwrap_or(Word::Run { dry_run: false })
+        self.word.unwrap_or(Word::Run { dry_run: false, phase: None })
     }
 }

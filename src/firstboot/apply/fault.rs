@@ -12,7 +12,7 @@ const POLICY: &str = "ValidatingAdmissionPolicy";
 const NOT_YET_READY: &str = "not yet ready to handle request";
 
 /// Returns what the failure means where the request itself gives it no other meaning.
-pub(super) fn reason(error: ApiError) -> Reason {
+pub(in crate::firstboot) fn reason(error: ApiError) -> Reason {
     let text = error.to_string();
     let seconds = |wait: Option<Duration>| wait.map(|wait| wait.as_secs());
     let fault = match error.kind {

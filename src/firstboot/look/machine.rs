@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-use super::super::identity;
 use super::super::observed::Machine;
+use super::super::{identity, plane};
 use super::LookError;
 use crate::host::root::Root;
 use crate::host::{links, machine as host};
@@ -45,7 +45,8 @@ pub fn machine(
 /// When the kernel does not answer. A name that can't be resolved yet is no error: there is no address then.
 pub fn sources(settings: &Settings) -> Result<Vec<IpAddr>, LookError> {
     let mut sources = Vec::new();
-    for target in endpoint(settings) {
+    let endpoint = endpoint(settings);
+    for target in if endpoint.is_empty() { own(settings) } else { endpoint } {
         sources.extend(links::way_to(target)?.map(|way| way.source));
     }
     for anywhere in ANYWHERE {
@@ -59,6 +60,16 @@ pub fn sources(settings: &Settings) -> Result<Vec<IpAddr>, LookError> {
     sources.sort_unstable_by_key(|source| (source.is_ipv4() != is_v4_first, *source));
     sources.dedup();
     Ok(sources)
+}
+
+/// Addresses that stand in for an API server that this machine will be itself: other hosts, or anybody.
+fn own(settings: &Settings) -> Vec<IpAddr> {
+    if !plane::is_meant(settings) {
+        return Vec::new();
+    }
+    let hosts = &settings.cluster.hosts;
+    let others: Vec<IpAddr> = hosts.iter().filter_map(|range| range.hosts().next()).collect();
+    if others.is_empty() { ANYWHERE.into() } else { others }
 }
 
 fn endpoint(settings: &Settings) -> Vec<IpAddr> {

@@ -109,7 +109,7 @@ impl Diary {
         if self.is_kept {
             let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
         }
-        Ending { exit, reason, seen }
+        Ending { exit, reason, seen, warnings: Vec::new() }
     }
 
     fn fill(&mut self, seen: &Observed, counts: Counts) {
