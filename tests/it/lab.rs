@@ -103,7 +103,7 @@ fn the_baked_lab_image_boots_grows_and_runs_first_boot() {
     println!("{answer}");
     let facts = facts(&answer);
     assert!(answer.contains("multi-user.target reached after"), "{answer}");
-    // First boot has nothing to do yet and says so (78): it is the one unit that failed, and kubelet does not start.
+    // It was told no API server, and says so (78): it is the one unit that failed, and kubelet does not start.
     assert_eq!((facts["state"], facts["failed"]), ("degraded", "kiln-firstboot.service"), "{answer}");
     assert_eq!((facts["firstboot"], facts["kubelet"]), ("78 failed", "inactive"), "{answer}");
     assert_eq!(facts["kubelet_version"], "Kubernetes v1.36.3");

@@ -27,7 +27,7 @@ fn a_node_boots_from_the_baked_image_and_leaves_the_machine_as_it_was() {
     let node = bench.start("node-1", "10.0.2.15/24", &given);
     let system = node.wait_settled(BOOT_LIMIT).unwrap_or_else(|error| panic!("{error}"));
 
-    // First boot has nothing to do yet and says so (78): it is the one unit that failed, and kubelet does not start.
+    // It was told no API server, and says so (78): it is the one unit that failed, and kubelet does not start.
     let failed = ask(&node, "systemctl --failed --no-legend --plain | cut -d' ' -f1");
     assert_eq!(
         (&system[..], &failed[..]),
@@ -38,8 +38,8 @@ fn a_node_boots_from_the_baked_image_and_leaves_the_machine_as_it_was() {
     let show = |unit, name| node.property(Some(unit), name).unwrap();
     assert_eq!(show("kiln-firstboot.service", "ExecMainStatus"), "78");
     assert_eq!(show("kubelet.service", "ActiveState"), "inactive");
-    assert!(node.journal(Some("kiln-firstboot.service")).unwrap().contains("nothing to do yet"));
-    assert!(node.console().unwrap().contains("nothing to do yet"), "one line on the console says why");
+    assert!(node.journal(Some("kiln-firstboot.service")).unwrap().contains("api.endpoint: is missing"));
+    assert!(node.console().unwrap().contains("api.endpoint: is missing"), "one line on the console says why");
     assert!(ask(&node, "/opt/bin/kubelet --version").starts_with("Kubernetes v1."));
 
     // What the initrd would have made of the disk.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who asks: by a client of its own, which knows nothing of kiln's, so that each judges the other.
 
-use kiln::cluster::{Access, Client, CsrState, KUBELET_CLIENT_SIGNER, NewCsr};
+use kiln::cluster::{Access, ApiErrorKind, Client, CsrState, KUBELET_CLIENT_SIGNER, NewCsr};
 use kiln::cluster::{Backoff, Credential as Kiln};
 use kiln::host::clock;
 use kiln::token::Token;
@@ -152,9 +152,16 @@ impl Cluster {
         let access = Access::of_node(&self.settings.api.endpoint, &self.ca, Kiln::Token(token.reveal()));
         let client = Client::new(&access).unwrap();
         let issued = self.runtime.block_on(async {
-            // Bindings are believed within a moment.
-            let made =
-                client.retrying(backoff(), LIMIT, async || client.csr_create(&new).await).await.unwrap();
+            // Tokens and bindings are believed within a moment.
+            let begin = std::time::Instant::now();
+            let made = loop {
+                match client.retrying(backoff(), LIMIT, async || client.csr_create(&new).await).await {
+                    Err(error) if error.kind == ApiErrorKind::Unauthorized && begin.elapsed() < LIMIT => {
+                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    }
+                    made => break made.unwrap(),
+                }
+            };
             client.csr_await(&made, LIMIT, backoff()).await.unwrap()
         });
         let CsrState::Issued(certificate_pem) = issued else { panic!("{name}: {issued:?}") };
