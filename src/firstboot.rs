@@ -28,3 +28,6 @@ pub mod repair;
 pub mod report;
 pub mod run;
 pub mod step;
+
+#[cfg(test)]
+mod model;

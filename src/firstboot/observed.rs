@@ -123,6 +123,8 @@ pub struct Server {
     pub pool: Option<Ranges>,
     /// The claim that was asked for last, by its index.
     pub claim: Option<(u32, Claim)>,
+    /// The Node's UID by which claim and list were judged.
+    pub judged_by: Option<String>,
     /// Indices that others were seen to hold since the last list.
     pub missed: BTreeSet<u32>,
     /// The last list of claims.

@@ -45,8 +45,13 @@ impl Observed {
             Outcome::Pool(pool) => self.server.pool = Some(pool),
             Outcome::Claim(claim) => self.claim(step, claim),
             Outcome::Listing(listing) => {
+                if let Step::ListClaims { node_uid } = step {
+                    self.server.judged_by = Some(node_uid.clone());
+                }
                 // Newer than every miss: what was taken and is free now may be asked for again.
                 self.server.missed.clear();
+                let is_free = |(index, _): &(u32, Claim)| !listing.used.contains(index);
+                self.server.claim.take_if(|claim| is_free(claim));
                 self.server.listing = Some(listing);
             }
             Outcome::Published => self.published(step),
@@ -87,13 +92,10 @@ impl Observed {
     }
 
     fn node(&mut self, node: Node) {
-        let known = match &self.server.node {
-            Node::Seen(known) => Some(known.uid.clone()),
-            _ => None,
-        };
         if let Node::Seen(NodeSeen { uid, pod_cidrs, .. }) = &node {
-            // What was seen of claims was judged by the owner's UID.
-            if known.is_some_and(|known| known != *uid) {
+            // Whose a claim is was judged by this very UID, or not at all. The Node that was seen before says nothing:
+            // there may have been none in between.
+            if self.server.judged_by.as_ref() != Some(uid) {
                 self.server.listing = None;
                 self.server.claim = None;
             }
@@ -110,7 +112,12 @@ impl Observed {
         let index = record.index.unwrap_or_default();
         if matches!(claim, Claim::Other(_)) {
             self.server.missed.insert(index);
+            // A Node with podCIDRs had the claim, so it seems to be gone: it is read again before that is believed.
+            if matches!(&self.server.node, Node::Seen(node) if !node.pod_cidrs.is_empty()) {
+                self.server.node = Node::Exists;
+            }
         }
+        self.server.judged_by = Some(record.node_uid.clone());
         self.server.claim = Some((index, claim));
     }
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Drives the production decisions: what a machine in a local state does next, and where an answer takes it.
+//!
+//! Local states are numbered and each decision is made once: the same [`Observed`] can only be decided the same way.
+
+use std::collections::HashMap;
+
+use super::super::next::{self, Next};
+use super::super::observed::{Found, Observed};
+use super::super::reason::Reason;
+use super::super::step::Step;
+use super::local::{Local, Phase};
+use super::server::Answer;
+use crate::ipam::Ranges;
+use crate::settings::Settings;
+
+/// What decides.
+pub(super) type Decide = fn(&Settings, &Observed) -> Next;
+
+/// A configuration of the model.
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    pub(super) machines: usize,
+    /// How many Nodes may be deleted.
+    pub(super) deletions: u8,
+    pub(super) settings: Settings,
+    /// A machine at the start.
+    pub(super) start: Local,
+    /// What decides a run, and what a verification: production's, or a mutant's.
+    pub(super) decide: [Decide; 2],
+    /// Whether a timer verifies while the node runs.
+    pub(super) has_timer: bool,
+    /// Whether a kubelet may be started again after its Node is gone.
+    pub(super) registers: bool,
+    /// Whether a list shows podCIDRs of Nodes, as the seed's did.
+    pub(super) lists_nodes: bool,
+}
+
+/// What a machine does next.
+#[derive(Debug, Clone)]
+pub(super) enum Move {
+    /// A request.
+    Ask(Step),
+    /// A change of its own disk.
+    Change(Step),
+    /// The program ends: all is done, or this is why not.
+    End(Option<Reason>),
+    /// Nothing runs.
+    Rest,
+}
+
+/// All local states that were met.
+#[derive(Debug)]
+pub(super) struct Machines {
+    pub(super) model: Model,
+    pub(super) pool: Ranges,
+    met: Vec<(Local, Move)>,
+    numbers: HashMap<Local, u16>,
+    answered: HashMap<(u16, Answer), Vec<u16>>,
+    moved: HashMap<(u16, &'static str), u16>,
+}
+
+impl Machines {
+    pub(super) fn new(model: Model) -> Self {
+        let pool = Ranges::of(&model.settings.cluster).expect("the model's pool");
+        Self {
+            model,
+            pool,
+            met: Vec::new(),
+            numbers: HashMap::new(),
+            answered: HashMap::new(),
+            moved: HashMap::new(),
+        }
+    }
+
+    pub(super) fn local(&self, number: u16) -> &Local {
+        &self.met[usize::from(number)].0
+    }
+
+    pub(super) fn next(&self, number: u16) -> &Move {
+        &self.met[usize::from(number)].1
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.met.len()
+    }
+
+    pub(super) fn number(&mut self, local: Local) -> u16 {
+        if let Some(number) = self.numbers.get(&local) {
+            return *number;
+        }
+        let number = u16::try_from(self.met.len()).expect("fewer local states than that");
+        self.numbers.insert(local.clone(), number);
+        let next = self.decided(&local);
+        self.met.push((local, next));
+        number
+    }
+
+    /// Returns the local state that `change` makes of one; `name` says which change it is.
+    pub(super) fn moved(
+        &mut self,
+        from: u16,
+        name: &'static str,
+        change: impl FnOnce(&mut Local, &Ranges),
+    ) -> u16 {
+        if let Some(to) = self.moved.get(&(from, name)) {
+            return *to;
+        }
+        let mut local = self.local(from).clone();
+        change(&mut local, &self.pool);
+        let to = self.number(local);
+        self.moved.insert((from, name), to);
+        to
+    }
+
+    /// Returns where an answer takes a machine: an answer that does not come may be waited for, or given up.
+    pub(super) fn answered(&mut self, from: u16, answer: Answer) -> Vec<u16> {
+        if let Some(to) = self.answered.get(&(from, answer)) {
+            return to.clone();
+        }
+        let mut local = self.local(from).clone();
+        let (Move::Ask(step), Found::Is(identity)) = (self.next(from), &local.seen.disk.identity) else {
+            panic!("nothing was asked");
+        };
+        let outcome = answer.outcome(step, identity, &self.pool);
+        local.seen.learn(step, outcome);
+        let settled = self.settled(local);
+        let to: Vec<u16> = settled.into_iter().map(|local| self.number(local)).collect();
+        self.answered.insert((from, answer), to.clone());
+        to
+    }
+
+    /// What the loop does about a wait: rest and look again, or find that patience is over.
+    fn settled(&self, local: Local) -> Vec<Local> {
+        let Next::Wait(_) = self.decision(&local) else { return vec![local] };
+        let mut settled = Vec::new();
+        for is_over in [false, true] {
+            let mut after = local.clone();
+            after.seen.is_patience_over |= is_over;
+            if !(after.seen.is_patience_over && after.seen.is_held()) {
+                after.seen.rest();
+            }
+            after.look(&self.pool);
+            if !settled.contains(&after) {
+                settled.push(after);
+            }
+        }
+        settled
+    }
+
+    fn decision(&self, local: &Local) -> Next {
+        let judges = matches!(local.phase, Phase::Verify | Phase::Judge);
+        self.model.decide[usize::from(judges)](&self.model.settings, &local.seen)
+    }
+
+    fn decided(&self, local: &Local) -> Move {
+        if matches!(local.phase, Phase::Up | Phase::Stopped(_)) {
+            return Move::Rest;
+        }
+        match self.decision(local) {
+            Next::Do(step) if step.is_request() => Move::Ask(step),
+            Next::Do(step) => Move::Change(step),
+            Next::Done => Move::End(None),
+            Next::Wait(reason) | Next::Stuck(reason) => Move::End(Some(reason)),
+        }
+    }
+}
+
+/// The decisions that ship.
+pub(super) const PRODUCTION: [Decide; 2] = [next::next, next::verify];

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//! All that can happen next in a world. Who does it, and how, has a name, so that a trace can be read.
+//!
+//! A request may not arrive, arrive without an answer, or be answered. So partitions of any length are all in here: a
+//! machine is cut off for as long as none of its requests arrives. A change of a machine's own disk meets nobody else,
+//! so where one is due, the others wait for it or for the power cut that comes before it (a partial order reduction:
+//! such a step commutes with every step of the others, and no law of a state can see it).
+
+use super::super::reason::Reason;
+use super::super::step::Step;
+use super::local::Phase;
+use super::machine::{Machines, Move};
+use super::server::{Answer, ask};
+use super::world::{Csr, Maker, NodeObject, Owner, World};
+use crate::settings::Addressing;
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    /// A durable change.
+    Change,
+    /// The garbage collector deletes a claim whose Node is gone.
+    Collect,
+    /// The controller signs.
+    Sign,
+    /// The cluster's own allocator sets podCIDRs.
+    Allocate,
+    /// A request is answered.
+    Answer,
+    /// A program ends.
+    End,
+    /// The timer starts a verification.
+    Timer,
+    /// What had ended is started again.
+    Restart,
+    /// A request is done, and its answer is lost; or it was never sent.
+    Silence,
+    /// A power cut, or a reboot.
+    Crash,
+    /// An operator deletes the Node, with the guard's annotation.
+    Delete,
+    /// A kubelet that is started again registers a Node.
+    Register,
+    /// The controller forgets an answered request.
+    Forget,
+}
+
+/// What happens, to which machine or block.
+pub(super) type Turn = (What, usize);
+
+/// Returns all worlds that may come next.
+pub(super) fn turns(machines: &mut Machines, world: &World) -> Vec<(Turn, World)> {
+    let count = machines.model.machines;
+    let is_changing = |machine: &usize| matches!(machines.next(world.locals[*machine]), Move::Change(_));
+    let mut found = Vec::with_capacity(16);
+    if let Some(machine) = (0..count).find(is_changing) {
+        own(machines, world, machine, &mut found);
+        return found;
+    }
+    elsewhere(machines, world, &mut found);
+    for machine in 0..count {
+        own(machines, world, machine, &mut found);
+        others(machines, world, machine, &mut found);
+    }
+    found
+}
+
+/// Garbage collector, controllers.
+fn elsewhere(machines: &Machines, world: &World, found: &mut Vec<(Turn, World)>) {
+    for (block, claim) in world.server.claims.iter().enumerate() {
+        if claim.is_some_and(|owner| !world.server.is_live(owner)) {
+            let mut after = *world;
+            after.server.claims[block] = None;
+            found.push(((What::Collect, block), after));
+        }
+    }
+    for machine in 0..machines.model.machines {
+        let csr = world.server.csrs[machine];
+        for (what, from, to) in
+            [(What::Sign, Csr::Pending, Csr::Issued), (What::Forget, Csr::Issued, Csr::None)]
+        {
+            if csr == from {
+                let mut after = *world;
+                after.server.csrs[machine] = to;
+                found.push(((what, machine), after));
+            }
+        }
+    }
+    if machines.pool.addressing == Addressing::Kcm {
+        allocations(machines, world, found);
+    }
+}
+
+fn allocations(machines: &Machines, world: &World, found: &mut Vec<(Turn, World)>) {
+    let usable = (0..machines.pool.count()).filter(|index| !machines.pool.is_reserved(*index));
+    let is_free = |block: &u8| !world.server.nodes.iter().flatten().any(|node| node.block == Some(*block));
+    let free: Vec<u8> = usable.filter_map(|index| u8::try_from(index).ok()).filter(is_free).collect();
+    for machine in 0..machines.model.machines {
+        for block in &free {
+            let mut after = *world;
+            if let Some(node @ NodeObject { block: None, .. }) = &mut after.server.nodes[machine] {
+                node.block = Some(*block);
+                found.push(((What::Allocate, machine), after));
+            }
+        }
+    }
+}
+
+/// What a machine's own program does, and power cuts.
+fn own(machines: &mut Machines, world: &World, machine: usize, found: &mut Vec<(Turn, World)>) {
+    let from = world.locals[machine];
+    let put = |to: u16| {
+        let mut after = *world;
+        after.locals[machine] = to;
+        after
+    };
+    match machines.next(from).clone() {
+        Move::Change(step) => {
+            let to = machines.moved(from, "change", |local, pool| local.change(&step, pool));
+            found.push(((What::Change, machine), put(to)));
+        }
+        Move::Ask(step) => asked(machines, world, machine, &step, found),
+        Move::End(reason) => {
+            let to = ended(machines, from, reason.as_ref());
+            found.push(((What::End, machine), put(to)));
+        }
+        Move::Rest => rested(machines, from, &mut |what, to| found.push(((what, machine), put(to)))),
+    }
+    let to = machines.moved(from, "crash", |local, pool| local.crash(pool));
+    found.push(((What::Crash, machine), put(to)));
+}
+
+fn asked(
+    machines: &mut Machines,
+    world: &World,
+    machine: usize,
+    step: &Step,
+    found: &mut Vec<(Turn, World)>,
+) {
+    let from = world.locals[machine];
+    let fresh = fresh(machines, world, machine);
+    let (server, mut answer) = ask(world.server, machine, fresh, step, &machines.pool);
+    if let (true, Answer::Listing(claims)) = (machines.model.lists_nodes, &mut answer) {
+        for (number, node) in world.server.nodes.iter().enumerate() {
+            if let Some(NodeObject { uid, block: Some(block), .. }) = node {
+                claims[usize::from(*block)] = Some((number == machine).then_some(*uid));
+            }
+        }
+    }
+    // Not done, or done: the machine can't tell.
+    let servers = if server == world.server { vec![server] } else { vec![world.server, server] };
+    for (what, answer, servers) in
+        [(What::Answer, answer, &[server][..]), (What::Silence, Answer::Nothing, &servers)]
+    {
+        for to in machines.answered(from, answer) {
+            for server in servers {
+                let mut after = World { server: *server, ..*world };
+                after.locals[machine] = to;
+                found.push(((what, machine), after));
+            }
+        }
+    }
+}
+
+/// Returns a UID that nothing in the world names.
+fn fresh(machines: &Machines, world: &World, machine: usize) -> u8 {
+    let is_named = |uid: &u8| {
+        let owner = Owner { machine: u8::try_from(machine).expect("few machines"), uid: *uid };
+        world.server.is_live(owner)
+            || world.server.claims.contains(&Some(owner))
+            || machines.local(world.locals[machine]).names(*uid)
+    };
+    (0..).find(|uid| !is_named(uid)).expect("few names are in use")
+}
+
+/// What systemd starts when a program has ended.
+fn ended(machines: &mut Machines, from: u16, reason: Option<&Reason>) -> u16 {
+    let local = machines.local(from);
+    let has_pods = local.pods.is_some();
+    let is_lost = matches!(reason, Some(Reason::Lost { .. }));
+    match (&local.phase, reason) {
+        (Phase::Run | Phase::Repair, None) => begun(machines, from, "verify", Phase::Verify),
+        (Phase::Verify, None) => machines.moved(from, "up", |local, pool| {
+            local.pods = local.block(pool);
+            local.ended(Phase::Up, pool);
+        }),
+        (Phase::Verify, Some(_)) if is_lost => begun(machines, from, "judge", Phase::Judge),
+        (Phase::Judge, Some(_)) if is_lost => {
+            machines.moved(from, "teardown", |local, pool| local.teardown(pool))
+        }
+        (Phase::Judge, None) if !has_pods => begun(machines, from, "verify", Phase::Verify),
+        (Phase::Judge, None) => machines.moved(from, "stay", |local, pool| local.ended(Phase::Up, pool)),
+        (_, Some(_)) if has_pods => machines.moved(from, "stay", |local, pool| local.ended(Phase::Up, pool)),
+        (_, Some(reason)) => {
+            let phase = Phase::Stopped(reason.clone());
+            machines.moved(from, "stop", |local, pool| local.ended(phase, pool))
+        }
+        (phase, None) => panic!("{phase:?} runs nothing that could end"),
+    }
+}
+
+fn begun(machines: &mut Machines, from: u16, name: &'static str, phase: Phase) -> u16 {
+    machines.moved(from, name, |local, pool| local.begin(phase, pool))
+}
+
+fn rested(machines: &mut Machines, from: u16, found: &mut dyn FnMut(What, u16)) {
+    if machines.local(from).phase == Phase::Up {
+        if machines.model.has_timer {
+            found(What::Timer, begun(machines, from, "verify", Phase::Verify));
+        }
+    } else {
+        found(What::Restart, begun(machines, from, "run", Phase::Run));
+    }
+}
+
+/// What others do to a machine's Node.
+fn others(machines: &Machines, world: &World, machine: usize, found: &mut Vec<(Turn, World)>) {
+    let mut after = *world;
+    if world.server.nodes[machine].is_some() && world.server.deletions > 0 {
+        after.server.nodes[machine] = None;
+        after.server.deletions -= 1;
+        found.push(((What::Delete, machine), after));
+    }
+    let is_up = machines.local(world.locals[machine]).phase == Phase::Up;
+    if machines.model.registers && is_up && world.server.nodes[machine].is_none() {
+        let uid = fresh(machines, world, machine);
+        after.server.nodes[machine] = Some(NodeObject { uid, block: None, maker: Maker::Kubelet });
+        found.push(((What::Register, machine), after));
+    }
+}
