@@ -9,7 +9,9 @@ mod calm;
 mod explore;
 mod law;
 mod local;
+mod lone;
 mod machine;
+mod mutants;
 mod server;
 mod turn;
 mod world;
@@ -39,6 +41,7 @@ fn model(machines: usize, blocks: u32, deletions: u8) -> Model {
         decide: PRODUCTION,
         has_timer: true,
         registers: true,
+        only: None,
         lists_nodes: false,
     }
 }
@@ -56,4 +59,14 @@ fn holds(name: &str, model: Model) -> Extent {
 #[test]
 fn two_machines_share_two_blocks() {
     holds("2 machines, 2 blocks, 1 deletion", model(2, 2, 1));
+}
+
+#[test]
+#[ignore]
+fn probe_sizes() {
+    for (m, b, d) in [(2, 2, 1), (3, 3, 0), (3, 2, 0), (2, 2, 2), (3, 2, 1), (3, 3, 1)] {
+        let t = std::time::Instant::now();
+        holds(&format!("{m} {b} {d}"), model(m, b, d));
+        eprintln!("{:?}", t.elapsed());
+    }
 }

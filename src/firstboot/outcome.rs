@@ -66,6 +66,8 @@ impl Observed {
     /// Makes ready for the next try after a wait.
     pub fn rest(&mut self) {
         self.trouble = None;
+        // Whoever had the block may be gone meanwhile.
+        self.server.claim.take_if(|(_, claim)| matches!(claim, Claim::Other(_)));
         let is_kcm = self.server.pool.as_ref().is_some_and(|pool| pool.addressing == Addressing::Kcm);
         match &self.server.node {
             // The cluster's allocator may have come meanwhile.

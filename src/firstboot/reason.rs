@@ -137,6 +137,14 @@ pub enum Reason {
         /// The holder.
         by: String,
     },
+    /// The only index that will do is claimed by a Node of this name that is gone.
+    #[error(
+        "block {index} is still claimed for an earlier Node of this name; the garbage collector frees it: does kube-controller-manager run?"
+    )]
+    Former {
+        /// The index.
+        index: u32,
+    },
     /// A claim for this Node that another installation made.
     #[error(
         "block {index} is claimed for this very Node by another machine or an earlier installation of this one; delete the Node, and this machine makes a new one"
@@ -268,7 +276,8 @@ impl Reason {
             | Self::NoBlock(_)
             | Self::NotReady(_)
             | Self::NotYetFiles(_)
-            | Self::ObjectsLater(_) => false,
+            | Self::ObjectsLater(_)
+            | Self::Former { .. } => false,
             Self::Fault(fault) => {
                 matches!(fault, Fault::Refused(_) | Fault::Untrusted(_) | Fault::Clock(_))
             }

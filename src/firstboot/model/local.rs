@@ -77,6 +77,7 @@ impl Local {
             provider_id: None,
             instance_id: "i-1".to_owned(),
         };
+        local.seen.machine.has_token = false;
         local.seen.disk =
             Disk { identity: Found::Is(identity), certificate: Certificate::Current, ..Disk::default() };
         local
@@ -109,6 +110,8 @@ impl Local {
         self.seen.server = Server::default();
         self.seen.trouble = None;
         self.seen.is_patience_over = false;
+        // A provisioner's file is where the token is; once it is removed there is none.
+        self.seen.machine.has_token = self.seen.disk.token_file.is_some();
         self.seen.machine.may_run_pods = matches!(phase, Phase::Verify | Phase::Judge);
         self.phase = phase;
         self.look(pool);

@@ -32,6 +32,8 @@ pub(super) struct Model {
     pub(super) has_timer: bool,
     /// Whether a kubelet may be started again after its Node is gone.
     pub(super) registers: bool,
+    /// The one law that is asked about; all of them where none is named.
+    pub(super) only: Option<&'static str>,
     /// Whether a list shows podCIDRs of Nodes, as the seed's did.
     pub(super) lists_nodes: bool,
 }
@@ -134,7 +136,8 @@ impl Machines {
     fn settled(&self, local: Local) -> Vec<Local> {
         let Next::Wait(_) = self.decision(&local) else { return vec![local] };
         let mut settled = Vec::new();
-        for is_over in [false, true] {
+        // Only a node that has a claim may lose its patience: that of others ends with the run's deadline.
+        for is_over in [false, true].into_iter().take(1 + usize::from(local.seen.is_held())) {
             let mut after = local.clone();
             after.seen.is_patience_over |= is_over;
             if !(after.seen.is_patience_over && after.seen.is_held()) {

@@ -4,7 +4,8 @@
 //! A request may not arrive, arrive without an answer, or be answered. So partitions of any length are all in here: a
 //! machine is cut off for as long as none of its requests arrives. A change of a machine's own disk meets nobody else,
 //! so where one is due, the others wait for it or for the power cut that comes before it (a partial order reduction:
-//! such a step commutes with every step of the others, and no law of a state can see it).
+//! such a step commutes with every step of the others, no law of a state can see it, and no program consists of such
+//! steps alone).
 
 use super::super::reason::Reason;
 use super::super::step::Step;
@@ -41,7 +42,7 @@ pub(super) enum What {
     Delete,
     /// A kubelet that is started again registers a Node.
     Register,
-    /// The controller forgets an answered request.
+    /// The controller forgets a request, answered or not.
     Forget,
 }
 
@@ -51,9 +52,9 @@ pub(super) type Turn = (What, usize);
 /// Returns all worlds that may come next.
 pub(super) fn turns(machines: &mut Machines, world: &World) -> Vec<(Turn, World)> {
     let count = machines.model.machines;
-    let is_changing = |machine: &usize| matches!(machines.next(world.locals[*machine]), Move::Change(_));
+    let is_alone = |machine: &usize| meets_nobody(machines, world.locals[*machine]);
     let mut found = Vec::with_capacity(16);
-    if let Some(machine) = (0..count).find(is_changing) {
+    if let Some(machine) = (0..count).find(is_alone) {
         own(machines, world, machine, &mut found);
         return found;
     }
@@ -63,6 +64,19 @@ pub(super) fn turns(machines: &mut Machines, world: &World) -> Vec<(Turn, World)
         others(machines, world, machine, &mut found);
     }
     found
+}
+
+/// Whether what a machine does next is neither seen nor met by any other: a change of its disk, a read of the pool, which
+/// never changes, the report, which nobody reads, or the end of a program that leaves pods as they are.
+fn meets_nobody(machines: &Machines, number: u16) -> bool {
+    let local = machines.local(number);
+    match machines.next(number) {
+        Move::Change(_) | Move::Ask(Step::ReadPool | Step::Report) => true,
+        Move::End(None) => local.phase != Phase::Verify,
+        Move::End(Some(Reason::Lost { .. })) => local.phase != Phase::Judge,
+        Move::End(Some(_)) => true,
+        Move::Ask(_) | Move::Rest => false,
+    }
 }
 
 /// Garbage collector, controllers.
@@ -76,14 +90,15 @@ fn elsewhere(machines: &Machines, world: &World, found: &mut Vec<(Turn, World)>)
     }
     for machine in 0..machines.model.machines {
         let csr = world.server.csrs[machine];
-        for (what, from, to) in
-            [(What::Sign, Csr::Pending, Csr::Issued), (What::Forget, Csr::Issued, Csr::None)]
-        {
-            if csr == from {
-                let mut after = *world;
-                after.server.csrs[machine] = to;
-                found.push(((what, machine), after));
-            }
+        let turns: &[(What, Csr)] = match csr {
+            Csr::None => &[],
+            Csr::Pending => &[(What::Sign, Csr::Issued), (What::Forget, Csr::None)],
+            Csr::Issued => &[(What::Forget, Csr::None)],
+        };
+        for (what, csr) in turns {
+            let mut after = *world;
+            after.server.csrs[machine] = *csr;
+            found.push(((*what, machine), after));
         }
     }
     if machines.pool.addressing == Addressing::Kcm {

@@ -10,7 +10,7 @@ use super::super::identity::Identity;
 use super::super::observed::{Claim, Found, NodeSeen, Observed};
 use super::super::reason::Reason;
 use super::super::step::Step;
-use super::{Part, act, stuck};
+use super::{Next, Part, act, stuck};
 use crate::ipam::Ranges;
 use crate::settings::{Addressing, Settings};
 
@@ -34,6 +34,10 @@ pub(super) fn choose(
     }
     if let Some(index) = fixed(want, identity, pool)? {
         return match &server.claim {
+            // A Node of this name had it before, and is gone; its claim goes next.
+            Some((asked, Claim::Other(by))) if *asked == index && *by == identity.name => {
+                Err(Next::Wait(Reason::Former { index }))
+            }
             Some((asked, Claim::Other(by))) if *asked == index => {
                 stuck(Reason::Taken { index, by: by.clone() })
             }
