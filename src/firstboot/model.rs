@@ -36,6 +36,7 @@ fn model(machines: usize, blocks: u32, deletions: u8) -> Model {
     Model {
         machines,
         deletions,
+        spares_idle: false,
         settings: settings(blocks, "claim"),
         start: Local::certified(),
         decide: PRODUCTION,
@@ -56,17 +57,26 @@ fn holds(name: &str, model: Model) -> Extent {
     }
 }
 
+// Without a bound: faults, power cuts, partitions, the collector's delay, kubelets that register again. Bounded: machines,
+// blocks, and how many Nodes are deleted. Not in here: a create that a server still holds while its machine has long
+// asked again and been answered (`claim` says what that can do), and two runs of one machine at the same time (units).
+
 #[test]
 fn two_machines_share_two_blocks() {
-    holds("2 machines, 2 blocks, 1 deletion", model(2, 2, 1));
+    holds("2 machines, 2 blocks, any 1 Node deleted", model(2, 2, 1));
+    let running = Model { spares_idle: true, ..model(2, 2, 2) };
+    holds("2 machines, 2 blocks, 2 Nodes deleted under running machines", running);
 }
 
 #[test]
-#[ignore]
-fn probe_sizes() {
-    for (m, b, d) in [(2, 2, 1), (3, 3, 0), (3, 2, 0), (2, 2, 2), (3, 2, 1), (3, 3, 1)] {
-        let t = std::time::Instant::now();
-        holds(&format!("{m} {b} {d}"), model(m, b, d));
-        eprintln!("{:?}", t.elapsed());
-    }
+fn three_machines_find_three_blocks() {
+    let extent = holds("3 machines, 3 blocks, no Node deleted", model(3, 3, 0));
+    assert_eq!(extent.ends, 1, "all ways end alike, as machines and blocks are");
+    let running = Model { spares_idle: true, ..model(3, 3, 1) };
+    holds("3 machines, 3 blocks, 1 Node deleted under a running machine", running);
+}
+
+#[test]
+fn the_third_of_two_blocks_is_told_that_there_is_none() {
+    holds("3 machines, 2 blocks, no Node deleted", model(3, 2, 0));
 }

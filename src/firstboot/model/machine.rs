@@ -23,6 +23,8 @@ pub(super) struct Model {
     pub(super) machines: usize,
     /// How many Nodes may be deleted.
     pub(super) deletions: u8,
+    /// Whether only the Nodes of machines that run pods are deleted.
+    pub(super) spares_idle: bool,
     pub(super) settings: Settings,
     /// A machine at the start.
     pub(super) start: Local,

@@ -231,7 +231,8 @@ fn rested(machines: &mut Machines, from: u16, found: &mut dyn FnMut(What, u16)) 
 /// What others do to a machine's Node.
 fn others(machines: &Machines, world: &World, machine: usize, found: &mut Vec<(Turn, World)>) {
     let mut after = *world;
-    if world.server.nodes[machine].is_some() && world.server.deletions > 0 {
+    let is_spared = machines.model.spares_idle && machines.local(world.locals[machine]).pods.is_none();
+    if world.server.nodes[machine].is_some() && world.server.deletions > 0 && !is_spared {
         after.server.nodes[machine] = None;
         after.server.deletions -= 1;
         found.push(((What::Delete, machine), after));

@@ -468,3 +468,30 @@ fn verify_judges_and_never_repairs() {
         }
     }
 }
+
+#[test]
+fn a_claim_counts_only_for_the_node_that_it_was_made_for() {
+    let mut world = World::new();
+    while world.done.last() != Some(&"claim-create") {
+        let Next::Do(step) = next(&world.want, &world.seen) else { panic!() };
+        world.done.push(step.word());
+        let outcome = world.apply(&step);
+        world.seen.learn(&step, outcome);
+    }
+    // Deleted before its podCIDRs are set; the claim is not collected yet.
+    world.node = None;
+    assert_eq!(world.run(), Next::Done);
+    assert_eq!(world.claims[&world.held()].0, world.node.as_ref().unwrap().uid);
+}
+
+#[test]
+fn the_only_block_is_waited_for_while_an_earlier_node_of_this_name_has_it() {
+    let mut world = World::new();
+    world.want.cluster.addressing = Addressing::Static;
+    world.want.node.index = Some(2);
+    world.claims.insert(2, ("earlier".to_owned(), [("node".to_owned(), "w".to_owned())].into()));
+    assert_eq!(world.run(), Next::Wait(Reason::Former { index: 2 }));
+    world.claims.clear();
+    world.seen.rest();
+    assert_eq!(world.run(), Next::Done);
+}
