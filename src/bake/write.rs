@@ -76,12 +76,15 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
         plan.disk.clone(),
         Arc::new(Sources::new(Some(ground.image.clone()), Box::new(CacheBlobs(desk.cache.clone())))),
     );
-    let blocks = match before {
-        Some(before) if states.iter().all(|state| *state == State::UpToDate) => before.blocks,
+    let (blocks, written) = match before {
+        Some(before) if states.iter().all(|state| *state == State::UpToDate) => (before.blocks, Vec::new()),
         _ => write_open(&plan, &states, &disk, &ground.blocks, order, desk)?,
     };
     let description = describe(&plan, &lock, blocks, desk.kiln);
+    // Before the images have names: a bake that ends between two of them is then known again by the next.
     write_description(&description_path, &description)?;
+    let existing = if order.is_forced { Existing::Replace } else { Existing::Keep };
+    written.into_iter().try_for_each(|pending| pending.commit(existing))?;
     let outputs =
         plan.formats.iter().zip(states).map(|(format, state)| output(&plan, *format, state, order, desk));
     let outputs = outputs.collect::<Result<_, _>>()?;
@@ -114,7 +117,7 @@ fn holds(path: &Path, blocks: &BlockList, desk: &Desk<'_>) -> bool {
     found.as_ref() == Some(blocks)
 }
 
-/// Writes the outputs that are open and hashes the disk's blocks meanwhile; names are given when all is well.
+/// Writes the outputs that are open, which get no names yet, and hashes the disk's blocks meanwhile.
 fn write_open(
     plan: &Plan,
     states: &[State],
@@ -122,16 +125,13 @@ fn write_open(
     base: &BlockList,
     order: &Order<'_>,
     desk: &Desk<'_>,
-) -> Result<BlockList, BakeError> {
+) -> Result<(BlockList, Vec<Pending>), BakeError> {
     let (blocks, written) = std::thread::scope(|scope| {
         let blocks = scope.spawn(|| digests(disk, base, desk.jobs, desk.progress));
         let written = write_formats(plan, states, disk, order, desk);
         (blocks.join().expect("hashing does not panic"), written)
     });
-    let existing = if order.is_forced { Existing::Replace } else { Existing::Keep };
-    let (blocks, written) = (blocks.map_err(BakeError::Read)?, written?);
-    written.into_iter().try_for_each(|pending| pending.commit(existing))?;
-    Ok(blocks)
+    Ok((blocks.map_err(BakeError::Read)?, written?))
 }
 
 fn write_formats(

@@ -13,7 +13,7 @@ use super::shop::{Shop, succeeded};
 use crate::disk::bases::{Layout, run};
 
 /// Returns the names in a folder; none if it is not there.
-fn names(folder: &Path) -> Vec<String> {
+pub fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -69,7 +69,7 @@ fn a_kill_at_any_moment_leaves_nothing_that_hurts() {
             );
         }
     }
-    shop.bake("out", &["--force"]);
+    shop.bake("out", &[]);
     assert_eq!(names(&shop.path("out")), ["node.json", "node.qcow2", "node.raw"]);
     let verified = shop.kiln(&["cache", "verify"]).output().unwrap();
     assert!(succeeded(&verified).contains(" 0 damaged"));
