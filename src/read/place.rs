@@ -114,7 +114,7 @@ impl<'a> View<'a> {
         if let Place::Node(path) = place
             && path.parts().is_empty()
         {
-            for (name, label) in MOUNTS.iter().filter(|(_, label)| self.has(label)) {
+            for (name, label) in MOUNTS.iter().filter(|(_, label)| self.is_mounted(label)) {
                 let stat = self.filesystem(label)?.stat(&TreePath::root()).map_err(Error::at(label))?;
                 entries.retain(|entry| entry.name != *name);
                 entries.push(Entry { name: name.to_vec(), stat });
@@ -126,6 +126,12 @@ impl<'a> View<'a> {
 
     fn has(&self, label: &str) -> bool {
         self.image.partitions.iter().any(|partition| partition.label == label)
+    }
+
+    /// Tells whether a node finds something to mount there; a partition may be kept for later, as the lab's OEM.
+    fn is_mounted(&self, label: &str) -> bool {
+        let is_empty = |error: &Error| matches!(error.source, Fault::NoFilesystem(_));
+        self.has(label) && !self.filesystem(label).is_err_and(|error| is_empty(&error))
     }
 
     fn filesystem(&self, label: &str) -> Result<Rc<dyn FileSystem>, Error> {

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 pub mod bench;
+mod judged;
 mod nspawn;
 mod vm;
 
@@ -21,11 +22,10 @@ const ROOT_OFFSET_BYTES: u64 = 656 << 20;
 /// is compiled twice. Done once: all tests of a process take the same image.
 pub fn baked() -> PathBuf {
     static BAKED: OnceLock<PathBuf> = OnceLock::new();
-    BAKED.get_or_init(bake).clone()
+    BAKED.get_or_init(|| baked_into(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab"))).clone()
 }
 
-fn bake() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+fn baked_into(folder: &Path) -> PathBuf {
     // The lock is this machine's own and may be of another day's manifest.
     kiln(&["lock", "image/lab.yaml"]);
     kiln(&["bake", "image/lab.yaml", "--force", "-o", folder.to_str().unwrap()]);

@@ -116,6 +116,33 @@ fn what_was_baked_can_be_read_back() {
 }
 
 #[test]
+fn an_extension_holds_the_programs_and_root_only_links_to_them() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("outputs:", "sysext: true\noutputs:");
+    shop.bake("out", &[]);
+    let kiln = |words: &[&str]| succeeded(&shop.kiln(words).output().unwrap());
+    kiln(&["extract", "out/node.qcow2", "ROOT:/", "root"]);
+    let root = shop.path("root");
+    let extension = root.join("opt/extensions/kiln/node.raw");
+    assert_eq!(
+        fs::read_link(root.join("etc/extensions/node.raw")).unwrap(),
+        Path::new("/opt/extensions/kiln/node.raw")
+    );
+    run(Command::new("unsquashfs").arg("-q").arg("-d").arg(shop.path("extension")).arg(&extension));
+    let program = fs::read(FIRSTBOOT).unwrap();
+    for name in ["tool", "kiln-firstboot"] {
+        let target = fs::read_link(root.join("opt/bin").join(name)).unwrap();
+        let inside = target.strip_prefix("/").unwrap();
+        assert!(inside.starts_with("usr"), "{target:?}");
+        assert!(fs::read(shop.path("extension").join(inside)).unwrap() == program, "{name}");
+    }
+    // Nowhere in ROOT lies a plain copy, under whatever name.
+    let sizes = run(Command::new("find").arg(&root).args(["-type", "f", "-printf", "%s %P\n"]));
+    let copy = format!("{} ", program.len());
+    assert!(sizes.lines().all(|line| !line.starts_with(&copy)), "{sizes}");
+}
+
+#[test]
 fn every_byte_of_the_description_can_be_recomputed() {
     // SHA-256 of each non-zero 512 KiB block by sha256sum(1), over the raw image.
     let shop = Shop::new(Layout::Former);

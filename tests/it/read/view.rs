@@ -42,6 +42,20 @@ fn cat(image: &Image, at: &str) -> Result<Vec<u8>, String> {
 }
 
 #[test]
+fn a_partition_without_a_filesystem_hides_nothing() {
+    let (_keep, folder) = scratch();
+    let (oem, tree) = (folder.join("oem"), folder.join("r"));
+    std::fs::write(&oem, vec![0; 4 << 20]).unwrap();
+    std::fs::create_dir_all(tree.join("oem")).unwrap();
+    let root = made::ext4(&folder, Some(&tree), &[]);
+    let image = image(&[("OEM", &oem), ("ROOT", &root)]);
+    let names = list(&image, &place("/")).unwrap().into_iter().map(|row| row.name).collect::<Vec<_>>();
+    assert_eq!(names, ["lost+found", "oem"]);
+    let error = list(&image, &place("OEM:/")).unwrap_err();
+    assert!(words(&error).contains("holds no ext4, FAT, squashfs or btrfs"), "{}", words(&error));
+}
+
+#[test]
 fn a_node_sees_its_partitions_as_one_tree() {
     let (_keep, folder) = scratch();
     let image = node(&folder);
