@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -175,12 +175,17 @@ fn is_at(file: &File, path: &Path) -> bool {
     id(file.metadata()).is_some_and(|found| id(path.metadata()) == Some(found))
 }
 
-/// Makes or replaces a small file: temporary, synced, renamed, folder synced.
+/// Makes or replaces a small file: temporary, synced, renamed, folder synced. It gets these permission bits whatever the
+/// process masks: others read it, and whoever looks for the bits again finds them.
 ///
 /// # Errors
 /// As the system says; the old file is then as it was.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let pending = Pending::new(path, mode)?;
+    pending
+        .file()
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(FileError::at("set mode of", path))?;
     pending.write_at(bytes, 0)?;
     pending.commit(Existing::Replace)
 }
@@ -437,7 +442,6 @@ fn copy_by_hand(from: &File, mut input: u64, to: &File, mut output: u64, mut len
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_file_appears_only_when_whole() {

@@ -142,7 +142,11 @@ impl Root {
         for folder in missing.into_iter().rev() {
             let folder_mode = if Some(folder) == file.parent() { own_mode } else { 0o755 };
             let made = fault::check_write()
-                .and_then(|()| std::fs::DirBuilder::new().mode(folder_mode).create(folder));
+                .and_then(|()| std::fs::DirBuilder::new().mode(folder_mode).create(folder))
+                // Whatever the process masks: what lies there is for others.
+                .and_then(|()| {
+                    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(folder_mode))
+                });
             match made {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(FileError::at("make folder", folder)(error));
