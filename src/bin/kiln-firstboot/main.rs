@@ -32,6 +32,9 @@ use words::{Format, Phase, Word, Words};
 /// A ledger or report has some 100 KB at most.
 const RECORD_MAX_BYTES: u64 = 4 << 20;
 
+/// Where systemd keeps what the machine was given (systemd-creds(1), --system).
+const SYSTEM_CREDENTIALS: &str = "/run/credentials/@system";
+
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
@@ -71,7 +74,9 @@ fn chain(error: &dyn Error) -> String {
 #[expect(clippy::disallowed_methods, reason = "the environment is read by bin")]
 fn begin(words: &Words) -> Result<Exit, Failure> {
     let root = Root::new(&words.root);
+    // A unit's own; whoever runs it by hand on the machine is told what the units are.
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credentials = credentials.or_else(|| root.is_machine().then(|| PathBuf::from(SYSTEM_CREDENTIALS)));
     let told = match told::read(&words.root, credentials.as_deref())? {
         Ok(told) => told,
         Err(wrong) => {

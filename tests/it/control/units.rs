@@ -57,6 +57,32 @@ fn the_units_are_sandboxed() {
     }
 }
 
+/// First boot and what asks for the claim; repair removes pods and talks to systemd, so it is not among them.
+#[test]
+fn first_boots_units_are_sandboxed() {
+    for name in ["kiln-firstboot", "kiln-control-plane", "kiln-verify"] {
+        let mut security = Command::new("systemd-analyze");
+        security.args(["security", "--offline=true", "--threshold=30", "--no-pager"]).arg(unit(name));
+        let output = security.output().expect("systemd-analyze");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// Without RestartMode=direct a first try that ends with 75 fails kubelet's queued start for good.
+#[test]
+fn what_kubelet_requires_is_tried_again_without_failing_it() {
+    let kubelet = fs::read_to_string(unit("kubelet")).unwrap();
+    for name in ["kiln-firstboot", "kiln-control-plane"] {
+        let text = fs::read_to_string(unit(name)).unwrap();
+        for line in ["Restart=on-failure", "RestartMode=direct", "RestartPreventExitStatus=2 78"] {
+            assert!(text.lines().any(|found| found == line), "{name}: {line}");
+        }
+        for key in ["Requires", "After"] {
+            assert!(kubelet.contains(&format!("{key}={name}.service")), "kubelet: {key}={name}");
+        }
+    }
+}
+
 /// A worker carries the units as well.
 #[test]
 fn no_unit_starts_without_the_file_that_only_a_control_plane_has() {
