@@ -95,11 +95,12 @@ impl Observed {
 
     fn node(&mut self, node: Node) {
         if let Node::Seen(NodeSeen { uid, pod_cidrs, .. }) = &node {
-            // Whose a claim is was judged by this very UID, or not at all. The Node that was seen before says nothing:
-            // there may have been none in between.
+            // Whose a claim is was judged by this very UID, or not at all; so was a refusal. The Node that was seen before
+            // says nothing: there may have been none in between.
             if self.server.judged_by.as_ref() != Some(uid) {
                 self.server.listing = None;
                 self.server.claim = None;
+                self.server.refusal = None;
             }
             // A refusal stands until something else is found on the Node.
             if !pod_cidrs.is_empty() {
