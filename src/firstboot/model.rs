@@ -6,6 +6,7 @@
 //! elsewhere.
 
 mod calm;
+mod elsewhere;
 mod explore;
 mod law;
 mod local;

@@ -9,11 +9,11 @@
 
 use super::super::reason::Reason;
 use super::super::step::Step;
+use super::elsewhere::{elsewhere, others};
 use super::local::Phase;
 use super::machine::{Machines, Move};
 use super::server::{Answer, ask};
-use super::world::{Csr, Maker, NodeObject, Owner, World};
-use crate::settings::Addressing;
+use super::world::{NodeObject, Owner, World};
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,48 +79,6 @@ fn meets_nobody(machines: &Machines, number: u16) -> bool {
     }
 }
 
-/// Garbage collector, controllers.
-fn elsewhere(machines: &Machines, world: &World, found: &mut Vec<(Turn, World)>) {
-    for (block, claim) in world.server.claims.iter().enumerate() {
-        if claim.is_some_and(|owner| !world.server.is_live(owner)) {
-            let mut after = *world;
-            after.server.claims[block] = None;
-            found.push(((What::Collect, block), after));
-        }
-    }
-    for machine in 0..machines.model.machines {
-        let csr = world.server.csrs[machine];
-        let turns: &[(What, Csr)] = match csr {
-            Csr::None => &[],
-            Csr::Pending => &[(What::Sign, Csr::Issued), (What::Forget, Csr::None)],
-            Csr::Issued => &[(What::Forget, Csr::None)],
-        };
-        for (what, csr) in turns {
-            let mut after = *world;
-            after.server.csrs[machine] = *csr;
-            found.push(((*what, machine), after));
-        }
-    }
-    if machines.pool.addressing == Addressing::Kcm {
-        allocations(machines, world, found);
-    }
-}
-
-fn allocations(machines: &Machines, world: &World, found: &mut Vec<(Turn, World)>) {
-    let usable = (0..machines.pool.count()).filter(|index| !machines.pool.is_reserved(*index));
-    let is_free = |block: &u8| !world.server.nodes.iter().flatten().any(|node| node.block == Some(*block));
-    let free: Vec<u8> = usable.filter_map(|index| u8::try_from(index).ok()).filter(is_free).collect();
-    for machine in 0..machines.model.machines {
-        for block in &free {
-            let mut after = *world;
-            if let Some(node @ NodeObject { block: None, .. }) = &mut after.server.nodes[machine] {
-                node.block = Some(*block);
-                found.push(((What::Allocate, machine), after));
-            }
-        }
-    }
-}
-
 /// What a machine's own program does, and power cuts.
 fn own(machines: &mut Machines, world: &World, machine: usize, found: &mut Vec<(Turn, World)>) {
     let from = world.locals[machine];
@@ -178,7 +136,7 @@ fn asked(
 }
 
 /// Returns a UID that nothing in the world names.
-fn fresh(machines: &Machines, world: &World, machine: usize) -> u8 {
+pub(super) fn fresh(machines: &Machines, world: &World, machine: usize) -> u8 {
     let is_named = |uid: &u8| {
         let owner = Owner { machine: u8::try_from(machine).expect("few machines"), uid: *uid };
         world.server.is_live(owner)
@@ -225,22 +183,5 @@ fn rested(machines: &mut Machines, from: u16, found: &mut dyn FnMut(What, u16)) 
         }
     } else {
         found(What::Restart, begun(machines, from, "run", Phase::Run));
-    }
-}
-
-/// What others do to a machine's Node.
-fn others(machines: &Machines, world: &World, machine: usize, found: &mut Vec<(Turn, World)>) {
-    let mut after = *world;
-    let is_spared = machines.model.spares_idle && machines.local(world.locals[machine]).pods.is_none();
-    if world.server.nodes[machine].is_some() && world.server.deletions > 0 && !is_spared {
-        after.server.nodes[machine] = None;
-        after.server.deletions -= 1;
-        found.push(((What::Delete, machine), after));
-    }
-    let is_up = machines.local(world.locals[machine]).phase == Phase::Up;
-    if machines.model.registers && is_up && world.server.nodes[machine].is_none() {
-        let uid = fresh(machines, world, machine);
-        after.server.nodes[machine] = Some(NodeObject { uid, block: None, maker: Maker::Kubelet });
-        found.push(((What::Register, machine), after));
     }
 }
