@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::sparse::is_zero;
 use crate::digest::{Digest, Hasher};
 use crate::disk::{Disk, Extent, Source};
 
@@ -44,6 +45,45 @@ impl BlockList {
             hasher.update(digest.as_bytes());
         }
         hasher.finish()
+    }
+}
+
+/// Makes the list of an image whose data comes piece by piece; what does not come is zero.
+#[derive(Debug, Default)]
+pub struct Lister {
+    /// The block that is being filled; empty until the first piece.
+    block: Vec<u8>,
+    index: u64,
+    blocks: Vec<(u64, Digest)>,
+}
+
+impl Lister {
+    /// Takes `bytes` at `offset`. Offsets rise from call to call, and nothing comes twice.
+    pub fn push(&mut self, mut bytes: &[u8], mut offset: u64) {
+        while !bytes.is_empty() {
+            if offset / BLOCK != self.index {
+                self.close();
+                self.index = offset / BLOCK;
+            }
+            let at = (offset % BLOCK) as usize;
+            let len = bytes.len().min(BLOCK as usize - at);
+            self.block.resize(BLOCK as usize, 0);
+            self.block[at..at + len].copy_from_slice(&bytes[..len]);
+            (bytes, offset) = (&bytes[len..], offset + len as u64);
+        }
+    }
+
+    fn close(&mut self) {
+        if !is_zero(&self.block) {
+            self.blocks.push((self.index, Digest::of(&self.block)));
+        }
+        self.block.fill(0);
+    }
+
+    /// Returns the list of the image, which has `size` bytes.
+    pub fn finish(mut self, size: u64) -> BlockList {
+        self.close();
+        BlockList { size, blocks: self.blocks }
     }
 }
 
@@ -117,6 +157,24 @@ mod tests {
     fn the_end_of_a_smaller_base_is_hashed_again() {
         let disk = Disk { size: 4 * BLOCK, extents: vec![base(0, 2 * BLOCK + 512)] };
         assert_eq!(plan(&disk, &list(2 * BLOCK + 512, &[1, 2])).open, [2]);
+    }
+
+    #[test]
+    fn pieces_give_the_list_that_the_whole_gives() {
+        let size = 4 * BLOCK + 100;
+        let mut image = vec![0; size as usize];
+        let mut lister = Lister::default();
+        // Within a block, over an edge, up to the end; a piece of zeros; a block that nothing comes for.
+        for (offset, len, byte) in [(10, 5, 1), (BLOCK - 3, 7, 2), (2 * BLOCK, 9, 0), (4 * BLOCK + 1, 99, 3)]
+        {
+            let piece = vec![byte; len];
+            image[offset as usize..offset as usize + len].copy_from_slice(&piece);
+            lister.push(&piece, offset);
+        }
+        image.resize(5 * BLOCK as usize, 0);
+        let whole = |index| (index, Digest::of(&image[(index * BLOCK) as usize..][..BLOCK as usize]));
+        assert_eq!(lister.finish(size), BlockList { size, blocks: [0, 1, 4].map(whole).into() });
+        assert_eq!(Lister::default().finish(7), BlockList { size: 7, blocks: Vec::new() });
     }
 
     #[test]

@@ -16,9 +16,10 @@ use crate::blocks::BlockList;
 use crate::decode::{Format, Limits};
 use crate::digest::Digest;
 use crate::gpt;
-use crate::host::cache::Blob;
-use crate::host::decode;
-use crate::host::disk::{Image, image_digests, open_image};
+use crate::host::cache::{Blob, Keeping};
+use crate::host::decode::{self, Kept};
+use crate::host::disk::{Image, image_digests, image_in, open_image};
+use crate::host::files::FileError;
 use crate::lock::{BASE, Lock};
 use crate::read::{self, Fault, FileSystem, Slice};
 use crate::tree::TreePath;
@@ -45,6 +46,20 @@ pub(super) struct Ground {
     pub blocks: BlockList,
     key: Digest,
     asked: Mutex<Asked>,
+    keeping: Option<Keeping>,
+}
+
+/// The base as a disk and, if it was decoded just now, what is known of it already.
+struct Decoded {
+    image: Arc<dyn Image>,
+    blocks: Option<BlockList>,
+    keeping: Option<Keeping>,
+}
+
+impl From<Arc<dyn Image>> for Decoded {
+    fn from(image: Arc<dyn Image>) -> Self {
+        Self { image, blocks: None, keeping: None }
+    }
 }
 
 /// Which paths below /usr there are, as far as anybody has asked.
@@ -62,7 +77,7 @@ struct Found {
 
 pub(super) fn open(lock: &Lock, desk: &Desk<'_>) -> Result<Ground, BakeError> {
     let blob = base_blob(lock, desk)?;
-    let image = decoded(&blob, desk)?;
+    let Decoded { image, blocks, keeping } = decoded(&blob, desk)?;
     let name = Path::new("the base image");
     let base = base::recognise(gpt::parse(&*image, name)?, name)?;
     let known = desk.cache.record_get(RECORDS, &blob.digest.to_string())?;
@@ -70,10 +85,10 @@ pub(super) fn open(lock: &Lock, desk: &Desk<'_>) -> Result<Ground, BakeError> {
     let is_new = known.is_none();
     let Found { blocks, answers } = match known {
         Some(known) => known,
-        None => find_out(&base, &image, desk)?,
+        None => find_out(&base, &image, blocks, desk)?,
     };
     let asked = Mutex::new(Asked { answers, is_new });
-    Ok(Ground { base, image, blocks, key: blob.digest, asked })
+    Ok(Ground { base, image, blocks, key: blob.digest, asked, keeping })
 }
 
 fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
@@ -83,29 +98,43 @@ fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
 }
 
 /// Opens the base as a disk, decoded into the cache where it is compressed.
-fn decoded(blob: &Blob, desk: &Desk<'_>) -> Result<Arc<dyn Image>, BakeError> {
+fn decoded(blob: &Blob, desk: &Desk<'_>) -> Result<Decoded, BakeError> {
     match decode::sniff(&blob.path)? {
-        Format::Raw | Format::Qcow2 => return Ok(open_image(&blob.path)?),
+        Format::Raw | Format::Qcow2 => return Ok(open_image(&blob.path)?.into()),
         Format::Foreign(_) | Format::Bzip2 | Format::Gzip | Format::Zstd => {}
     }
     let say = |text: &str| desk.progress.say(text);
-    let _alone = desk.cache.lock(&format!("the decoded base {}", blob.digest), DECODE_LIMIT, &say)?;
+    let alone = desk.cache.lock(&format!("the decoded base {}", blob.digest), DECODE_LIMIT, &say)?;
     if let Some(path) = desk.cache.derived_get(DECODED, &blob.digest) {
-        return Ok(open_image(&path)?);
+        return Ok(open_image(&path)?.into());
     }
-    let mut pending = desk.cache.derived_pending(DECODED, &blob.digest)?;
-    decode::decode(&blob.path, Limits::default(), &mut pending, desk.jobs, desk.progress)?;
-    Ok(open_image(&desk.cache.derived_put(pending)?)?)
+    let mut kept = Kept::new(desk.cache.derived_pending(DECODED, &blob.digest)?);
+    decode::decode(&blob.path, Limits::default(), &mut kept, desk.jobs, desk.progress)?;
+    let (pending, blocks) = kept.into_parts();
+    let file = pending.file().try_clone().map_err(FileError::at("open", pending.path()))?;
+    let image = image_in(file, pending.path())?;
+    let keeping = desk.cache.derived_put_beside(pending, blocks.digest(), alone);
+    // The blocks of a qcow2 file are not those of its disk.
+    let blocks = image.file().is_some().then_some(blocks);
+    Ok(Decoded { image, blocks, keeping: Some(keeping) })
 }
 
-fn find_out(base: &Base, image: &Arc<dyn Image>, desk: &Desk<'_>) -> Result<Found, BakeError> {
+fn find_out(
+    base: &Base,
+    image: &Arc<dyn Image>,
+    blocks: Option<BlockList>,
+    desk: &Desk<'_>,
+) -> Result<Found, BakeError> {
     let root = filesystem(base, image, ROOT_LABEL)?;
     let found =
         read::root_foreign(&*root).map_err(|source| BakeError::Base { partition: ROOT_LABEL, source })?;
     if !found.is_empty() {
         return Err(BakeError::Foreign { found });
     }
-    let blocks = image_digests(&**image, desk.jobs, desk.progress).map_err(BakeError::Read)?;
+    let blocks = match blocks {
+        Some(blocks) => blocks,
+        None => image_digests(&**image, desk.jobs, desk.progress).map_err(BakeError::Read)?,
+    };
     Ok(Found { blocks, answers: BTreeMap::new() })
 }
 
@@ -140,6 +169,11 @@ impl Ground {
         let inside = TreePath::parse(path.strip_prefix("/usr").unwrap_or(path));
         let Ok(inside) = inside else { return false };
         filesystem(&self.base, &self.image, USR_LABEL).is_ok_and(|usr| usr.stat(&inside).is_ok())
+    }
+
+    /// Waits until a base that was decoded just now is in the cache.
+    pub fn keep(&mut self) -> Result<(), BakeError> {
+        Ok(self.keeping.take().map_or(Ok(()), Keeping::finish)?)
     }
 
     /// Keeps what was found out for the next bake.

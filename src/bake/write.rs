@@ -67,7 +67,7 @@ pub enum State {
 }
 
 pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> Result<Baked, BakeError> {
-    let Prepared { plan, lock, moves, warnings, ground } = prepared;
+    let Prepared { plan, lock, moves, warnings, mut ground } = prepared;
     files::make_folder(order.folder)?;
     let description_path = order.folder.join(format!("{}.json", plan.name));
     let before = read_description(&description_path).filter(|before| before.plan == plan.digest);
@@ -80,6 +80,7 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
         Some(before) if states.iter().all(|state| *state == State::UpToDate) => (before.blocks, Vec::new()),
         _ => write_open(&plan, &states, &disk, &ground.blocks, order, desk)?,
     };
+    ground.keep()?;
     let description = describe(&plan, &lock, blocks, desk.kiln);
     // Before the images have names: a bake that ends between two of them is then known again by the next.
     write_description(&description_path, &description)?;

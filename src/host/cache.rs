@@ -9,6 +9,7 @@
 //! `partial/`, downloads that can go on; `locks/`, what is being made by whom; `in-use`, locked by every kiln.
 
 mod alone;
+mod keeping;
 mod lock;
 mod named;
 mod partial;
@@ -28,6 +29,7 @@ use super::files::{self, Existing, FileError, Pending};
 use crate::digest::Digest;
 
 pub use alone::{Alone, Entry, EntryKind, Verified};
+pub use keeping::Keeping;
 pub use lock::KeyLock;
 pub use partial::{Partial, PartialState};
 pub use writer::Writer;

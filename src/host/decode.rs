@@ -4,6 +4,7 @@
 //! Memory is bounded whatever the input is: see the queue lengths in `serial` and `parallel`. Formats are
 //! [`crate::decode`]'s business; qcow2 is read in place by [`crate::host::disk`] and refused here.
 
+mod kept;
 mod output;
 mod parallel;
 mod serial;
@@ -13,9 +14,11 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, FileError, Pending};
+use super::files::{self, FileError};
 use crate::decode::{Fault, Format, Limits, SNIFF_BYTES, Sink, SinkError};
 use crate::progress::Progress;
+
+pub use kept::Kept;
 
 use output::Output;
 
@@ -124,14 +127,4 @@ fn sniff_file(file: &File) -> Result<Format, Failure> {
 
 fn located(path: &Path) -> impl FnOnce(Failure) -> DecodeError {
     move |Failure(offset, source)| DecodeError { path: path.to_owned(), offset, source }
-}
-
-impl Sink for Pending {
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), SinkError> {
-        Ok(Pending::write_at(self, bytes, offset)?)
-    }
-
-    fn finish(&mut self, size: u64) -> Result<(), SinkError> {
-        Ok(self.set_size(size)?)
-    }
 }

@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::disk::ReadAt;
 
 pub use hash::{digests, image_digests};
-pub use image::{OpenError, RawFile, open_image};
+pub use image::{OpenError, RawFile, image_in, open_image};
 pub use qcow2::{LEVEL, write_qcow2};
 pub use raw::write_raw;
 pub use reader::{DiskReader, Sources};

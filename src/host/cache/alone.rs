@@ -11,6 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 
 use super::{Cache, CacheError, lock, named, open_or_create};
+use crate::blocks::Lister;
 use crate::digest::{Digest, Hasher};
 use crate::host::files::{self, FileError};
 use crate::progress::Progress;
@@ -62,15 +63,15 @@ pub enum EntryKind {
     Leftover,
 }
 
-/// What a look at all blobs found.
+/// What a look at all blobs and derived files found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// How many blobs were read.
-    pub blobs: u64,
-    /// How many bytes.
+    /// How many files were read.
+    pub files: u64,
+    /// How many bytes they take on the disk.
     pub bytes: u64,
-    /// Blobs whose content was not that of their name any more; they have been removed.
-    pub bad: Vec<Digest>,
+    /// Files that did not hold any more what their name or record says; they have been removed.
+    pub bad: Vec<PathBuf>,
 }
 
 impl Cache {
@@ -105,29 +106,46 @@ impl Alone {
         list(&self.root)
     }
 
-    /// Reads all blobs and removes those whose content does not fit their name. Their next user fetches them again.
-    ///
-    /// Derived files have no digest of their own; those who keep them check them.
+    /// Reads all blobs and derived files and removes those whose content does not fit their name or their record. Their
+    /// next user fetches or makes them again.
     ///
     /// # Errors
     /// As the system says.
     pub fn verify(&self, progress: &dyn Progress) -> Result<Verified, CacheError> {
         let entries = self.list()?;
-        let total = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Blob { .. }));
-        progress.begin("verify", "verifying the cache", Some(total.map(|entry| entry.disk_bytes).sum()));
+        let is_large =
+            |entry: &&Entry| matches!(entry.kind, EntryKind::Blob { .. } | EntryKind::Derived { .. });
+        let total = entries.iter().filter(is_large).map(|entry| entry.disk_bytes).sum();
+        progress.begin("verify", "verifying the cache", Some(total));
         let mut verified = Verified::default();
-        for entry in entries {
-            let EntryKind::Blob { digest } = entry.kind else { continue };
-            let (found, bytes) = hash_file(&entry.path, progress)?;
-            verified.blobs += 1;
-            verified.bytes += bytes;
-            if found != digest {
+        for entry in entries.iter().filter(is_large) {
+            verified.files += 1;
+            verified.bytes += entry.disk_bytes;
+            if !self.is_good(entry, progress)? {
                 files::remove(&entry.path)?;
-                verified.bad.push(digest);
+                verified.bad.push(entry.path.clone());
             }
         }
-        progress.end("verify", &format!("{} blobs, {} bad", verified.blobs, verified.bad.len()));
+        progress.end("verify", &format!("{} files, {} bad", verified.files, verified.bad.len()));
         Ok(verified)
+    }
+
+    fn is_good(&self, entry: &Entry, progress: &dyn Progress) -> Result<bool, FileError> {
+        match &entry.kind {
+            EntryKind::Blob { digest } => {
+                let mut hasher = Hasher::new();
+                read(&entry.path, progress, |bytes, _| hasher.update(bytes))?;
+                Ok(hasher.finish() == *digest)
+            }
+            EntryKind::Derived { kind, key } => {
+                let sum = self.root.join("records").join(named::sums(kind)).join(key);
+                let sum = files::read(&sum, SUM_MAX_BYTES).ok().and_then(|text| String::from_utf8(text).ok());
+                let mut lister = Lister::default();
+                let size = read(&entry.path, progress, |bytes, offset| lister.push(bytes, offset))?;
+                Ok(sum.and_then(|sum| sum.parse().ok()) == Some(lister.finish(size).digest()))
+            }
+            EntryKind::Record { .. } | EntryKind::Leftover => Ok(true),
+        }
     }
 
     /// Removes `entries`.
@@ -140,16 +158,19 @@ impl Alone {
     }
 }
 
-fn hash_file(path: &Path, progress: &dyn Progress) -> Result<(Digest, u64), FileError> {
+/// A digest in hex takes 64.
+const SUM_MAX_BYTES: u64 = 128;
+
+/// Feeds a file piece by piece, each with its offset, and returns its size.
+fn read(path: &Path, progress: &dyn Progress, mut feed: impl FnMut(&[u8], u64)) -> Result<u64, FileError> {
     let mut file = files::open(path)?;
-    let mut hasher = Hasher::new();
     let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
     loop {
         let count = file.read(&mut buffer).map_err(FileError::at("read", path))?;
         if count == 0 {
-            return Ok((hasher.finish(), size));
+            return Ok(size);
         }
-        hasher.update(&buffer[..count]);
+        feed(&buffer[..count], size);
         size += count as u64;
         progress.advance("verify", count as u64);
     }

@@ -4,9 +4,10 @@
 //! A derived file is large and was made from something (a decoded base, from its download); its name is the digest of
 //! what it was made from. A record is a small JSON text. What kinds there are is the business of those who keep them.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Cache, CacheError, MODE, used_now};
 use crate::digest::Digest;
@@ -26,12 +27,16 @@ impl Cache {
         Ok(Pending::new(&path, MODE)?)
     }
 
-    /// Puts a file made by [`Cache::derived_pending`] in its place, unless another kiln was faster.
+    /// Puts a file made by [`Cache::derived_pending`] in its place, unless another kiln was faster. `blocks` is the digest
+    /// of its [`crate::blocks::BlockList`], by which [`super::Alone::verify`] judges it.
     ///
     /// # Errors
     /// As the system says.
-    pub fn derived_put(&self, pending: Pending) -> Result<PathBuf, CacheError> {
+    pub fn derived_put(&self, pending: Pending, blocks: &Digest) -> Result<PathBuf, CacheError> {
         let path = pending.path().to_owned();
+        // Before the file has its name, so that none is ever without.
+        let (kind, key) = (name_of(path.parent().unwrap_or(self.root())), name_of(&path));
+        self.record_put(&sums(&kind), &key, blocks.to_string().as_bytes())?;
         commit(pending, Existing::Keep)?;
         Ok(path)
     }
@@ -39,6 +44,8 @@ impl Cache {
     /// Returns the file of `kind` that was made from `key`, if it is there, and marks it as used now.
     pub fn derived_get(&self, kind: &str, key: &Digest) -> Option<PathBuf> {
         let path = self.path_of("derived", kind, &key.to_string()).ok()?;
+        // Both go together when the cache is cleaned.
+        used_now(&self.path_of("records", &sums(kind), &key.to_string()).ok()?);
         used_now(&path).map(|_| path)
     }
 
@@ -88,6 +95,15 @@ impl Cache {
     fn path_of(&self, area: &str, kind: &str, key: &str) -> Result<PathBuf, CacheError> {
         Ok(self.root().join(area).join(checked(kind)?).join(checked(key)?))
     }
+}
+
+/// Kind of the records of what derived files of `kind` must hold.
+pub(super) fn sums(kind: &str) -> String {
+    format!("derived-{kind}")
+}
+
+fn name_of(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// Commits, taking it as success if somebody else has put the same there meanwhile.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::*;
+use crate::blocks::Lister;
 use crate::progress::Silent;
 use std::io::Write;
 
@@ -43,7 +44,7 @@ fn records_and_derived_files_have_their_own_names() {
     for _ in 0..2 {
         let pending = cache.derived_pending("base", &key).unwrap();
         pending.set_size(1 << 30).unwrap();
-        cache.derived_put(pending).unwrap();
+        cache.derived_put(pending, &Lister::default().finish(1 << 30).digest()).unwrap();
     }
     assert_eq!(cache.derived_get("base", &key).unwrap().metadata().unwrap().len(), 1 << 30);
     let error = cache.record_put("..", "x", b"").unwrap_err().to_string();
@@ -60,9 +61,29 @@ fn a_bad_blob_is_named_and_removed() {
     let root = cache.root().to_owned();
     drop(cache);
     let verified = Alone::open(&root, NOW).unwrap().verify(&Silent).unwrap();
-    assert_eq!(verified, Verified { blobs: 2, bytes: 7, bad: vec![bad.digest] });
+    assert_eq!((verified.files, verified.bad), (2, vec![bad.path]));
     let cache = Cache::open(&root, NOW).unwrap();
     assert!(cache.get(&good.digest).is_some() && cache.get(&bad.digest).is_none());
+}
+
+#[test]
+fn a_bad_derived_file_is_named_and_removed() {
+    let (_folder, cache) = cache();
+    let put = |key: &Digest, is_right: bool| {
+        let pending = cache.derived_pending("base", key).unwrap();
+        pending.set_size(1 << 30).unwrap();
+        pending.write_at(b"data", 5 << 20).unwrap();
+        let mut lister = Lister::default();
+        lister.push(if is_right { b"data" } else { b"DATA" }, 5 << 20);
+        cache.derived_put(pending, &lister.finish(1 << 30).digest()).unwrap()
+    };
+    let good = put(&Digest::of(b"good"), true);
+    let bad = put(&Digest::of(b"bad"), false);
+    let root = cache.root().to_owned();
+    drop(cache);
+    let verified = Alone::open(&root, NOW).unwrap().verify(&Silent).unwrap();
+    assert_eq!((verified.files, &verified.bad), (2, &vec![bad.clone()]));
+    assert!(good.exists() && !bad.exists());
 }
 
 #[test]

@@ -66,7 +66,15 @@ pub struct RawFile {
 /// # Errors
 /// If the file can't be read, or is an image of another kind.
 pub fn open_image(path: &Path) -> Result<Arc<dyn Image>, OpenError> {
-    let raw = RawFile::new(files::open(path)?).map_err(FileError::at("read", path))?;
+    image_in(files::open(path)?, path)
+}
+
+/// As [`open_image`], for a file that is open; `path` is what errors call it.
+///
+/// # Errors
+/// As [`open_image`].
+pub fn image_in(file: File, path: &Path) -> Result<Arc<dyn Image>, OpenError> {
+    let raw = RawFile::new(file).map_err(FileError::at("read", path))?;
     let mut first = [0; 32];
     let len = raw.size.min(32) as usize;
     raw.read_at(&mut first[..len], 0).map_err(FileError::at("read", path))?;

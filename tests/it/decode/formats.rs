@@ -4,7 +4,8 @@
 use std::os::unix::fs::MetadataExt;
 
 use kiln::decode::Limits;
-use kiln::host::decode::decode;
+use kiln::host::decode::{Kept, decode};
+use kiln::host::disk::{RawFile, image_digests};
 use kiln::host::files::{Existing, Pending};
 use kiln::progress::Silent;
 
@@ -98,8 +99,12 @@ fn holes_stay_holes_on_the_real_filesystem() {
         } else {
             input.clone()
         };
-        let mut pending = Pending::new(&output, 0o644).unwrap();
-        assert_eq!(decode(&input, Limits::default(), &mut pending, 2, &Silent).unwrap(), 3 << 30);
+        let mut kept = Kept::new(Pending::new(&output, 0o644).unwrap());
+        assert_eq!(decode(&input, Limits::default(), &mut kept, 2, &Silent).unwrap(), 3 << 30);
+        let (pending, blocks) = kept.into_parts();
+        // What was hashed on the way is what is there.
+        let image = RawFile::new(pending.file().try_clone().unwrap()).unwrap();
+        assert_eq!(blocks, image_digests(&image, 2, &Silent).unwrap());
         pending.commit(Existing::Replace).unwrap();
         let made = output.metadata().unwrap();
         assert_eq!(made.len(), 3 << 30);

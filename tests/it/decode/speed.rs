@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use kiln::decode::Limits;
-use kiln::host::decode::decode;
+use kiln::host::decode::{Kept, decode};
 use kiln::host::files::Pending;
 use kiln::progress::Silent;
 
@@ -25,7 +25,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn by_kiln(input: &Path, folder: &Path) {
-    let mut output = Pending::new(&folder.join("out"), 0o644).unwrap();
+    let mut output = Kept::new(Pending::new(&folder.join("out"), 0o644).unwrap());
     decode(input, Limits::default(), &mut output, 2, &Silent).unwrap();
 }
 

@@ -57,7 +57,7 @@ fn a_killed_download_goes_on_and_the_cache_is_intact() {
         last = partial_size().unwrap();
     }
     let verified = Alone::open(&root, Duration::from_secs(5)).unwrap().verify(&Silent).unwrap();
-    assert_eq!((verified.blobs, verified.bad.len()), (0, 0));
+    assert_eq!((verified.files, verified.bad.len()), (0, 0));
     server.file("x", &content);
     let cache = Cache::open(&root, Duration::from_secs(5)).unwrap();
     let downloader = Downloader::new(&settings(&server.ca(), limits()), cache.clone()).unwrap();

@@ -42,8 +42,8 @@ fn verify(here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
         Format::Json => print_json(&verified)?,
         Format::Text => {
-            verified.bad.iter().for_each(|digest| println!("damaged and removed: {digest}"));
-            println!("{} files, {}, {} damaged", verified.blobs, bytes(verified.bytes), verified.bad.len());
+            verified.bad.iter().for_each(|path| println!("damaged and removed: {}", path.display()));
+            println!("{} files, {}, {} damaged", verified.files, bytes(verified.bytes), verified.bad.len());
         }
     }
     Ok(if verified.bad.is_empty() { Exit::Done } else { Exit::Failed })
