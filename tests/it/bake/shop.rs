@@ -11,6 +11,11 @@ use crate::disk::bases::{self, Layout};
 pub const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 pub const FIRSTBOOT: &str = env!("CARGO_BIN_EXE_kiln-firstboot");
 
+/// Returns whether these bytes are this version's kiln-firstboot: cargo's everyday build or the small one.
+pub fn is_firstboot(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, kiln::mark::FIRSTBOOT.as_bytes()).is_some()
+}
+
 /// What one test works in. The cache is its own unless it takes the one that tests share.
 pub struct Shop {
     pub folder: tempfile::TempDir,
