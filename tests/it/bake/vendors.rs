@@ -18,6 +18,10 @@ use crate::fetch::vendor::{Vendor, publish_with_digest, vendor};
 
 const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
 
+/// What is Kubernetes' own.
+const KUBERNETES: [&str; 5] =
+    ["kubelet", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
 /// The vendors, and a shop that reaches only them.
 struct Town {
     shop: Shop,
@@ -51,7 +55,9 @@ fn program(name: &str) -> Vec<u8> {
 fn archive(names: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
-        fs::write(folder.path().join(name), program(name)).unwrap();
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, program(file.file_name().unwrap().to_str().unwrap())).unwrap();
         run(Command::new("chmod").arg("755").arg(folder.path().join(name)));
     }
     let path = folder.path().join("archive");
@@ -71,7 +77,7 @@ impl Town {
 
     fn publish(&self) {
         self.vendor.publish(&self.server, "", &published_image());
-        for name in ["kubelet", "kube-proxy"] {
+        for name in KUBERNETES {
             // dl.k8s.io sends programs on to its CDN, and gives digests there too.
             let path = format!("release/v1.36.3/bin/linux/amd64/{name}");
             publish_with_digest(&self.server, &format!("cdn/{path}"), &program(name));
@@ -87,6 +93,11 @@ impl Town {
         self.release("containernetworking/plugins", "v1.9.1", plugins_name, &plugins);
         let digest_name = format!("{plugins_name}.sha256");
         self.release("containernetworking/plugins", "v1.9.1", &digest_name, digest.as_bytes());
+        let etcd_name = "etcd-v3.6.8-linux-amd64.tar.gz";
+        let etcd = archive(&["etcd-v3.6.8-linux-amd64/etcd", "etcd-v3.6.8-linux-amd64/etcdctl"]);
+        let digest = format!("{}  {etcd_name}\n", Digest::of(&etcd));
+        self.release("etcd-io/etcd", "v3.6.8", etcd_name, &etcd);
+        self.release("etcd-io/etcd", "v3.6.8", "SHA256SUMS", digest.as_bytes());
     }
 
     /// A file of a release on GitHub, which sends on to where such files lie.
@@ -151,6 +162,8 @@ fn the_real_manifest_bakes_from_servers_laid_out_as_the_vendors_are() {
         ["base", "4593.2.5", "signed"],
         ["kubelet", "v1.36.3", "same-origin"],
         ["kube-proxy", "v1.36.3", "same-origin"],
+        ["kube-apiserver", "v1.36.3", "same-origin"],
+        ["etcd", "v3.6.8", "same-origin"],
         ["flannel", "v0.28.4", "first-use"],
         ["cni-plugins", "v1.9.1", "same-origin"],
     ] {
@@ -176,7 +189,8 @@ fn judge_contents(town: &Town) {
     assert_eq!(raw.metadata().unwrap().len(), 12 << 30);
     let qcow2 = town.shop.path(image);
     run(Command::new("qemu-img").args(["compare", "-f", "raw", "-F", "qcow2"]).args([&raw, &qcow2]));
-    for name in ["kubelet", "kube-proxy", "flanneld", "mk-docker-opts.sh"] {
+    let others = ["etcd", "etcdctl", "flanneld", "mk-docker-opts.sh"];
+    for name in KUBERNETES.into_iter().chain(others) {
         assert!(town.kiln(&["cat", image, &format!("/opt/bin/{name}")]) == program(name), "{name}");
     }
     for name in PLUGINS {

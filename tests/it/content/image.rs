@@ -21,9 +21,10 @@ use kiln::tree::{Content, Kind, Tree};
 pub const MTIME_S: i64 = 1_795_132_800;
 
 /// The units of a worker.
-pub const UNITS: [(&str, &str); 5] = [
+pub const UNITS: [(&str, &str); 6] = [
     ("containerd.service", include_str!("../../../units/containerd.service")),
     ("flanneld.service", include_str!("../../../units/flanneld.service")),
+    ("kiln-control-plane.service", include_str!("../../../units/kiln-control-plane.service")),
     ("kiln-firstboot.service", include_str!("../../../units/kiln-firstboot.service")),
     ("kube-proxy.service", include_str!("../../../units/kube-proxy.service")),
     ("kubelet.service", include_str!("../../../units/kubelet.service")),
