@@ -15,6 +15,8 @@ pub mod settings;
 pub mod version;
 
 #[cfg(feature = "cluster")]
+pub mod cause;
+#[cfg(feature = "cluster")]
 pub mod cluster;
 #[cfg(feature = "firstboot")]
 pub mod firstboot;

@@ -2,7 +2,6 @@
 //! The HTTP client, and what its errors mean: HTTPS and HTTP/1.1 only, no redirects, no environment.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -13,6 +12,7 @@ use super::access::{Access, AccessError, Credential};
 use super::error::ApiErrorKind as Kind;
 use super::names::Names;
 use super::{status, tls};
+use crate::cause;
 
 pub(super) fn build(access: &Access) -> Result<Client, AccessError> {
     let mut builder = Client::builder()
@@ -59,7 +59,7 @@ pub(super) fn kind(error: &reqwest::Error) -> Kind {
         return Kind::Unsendable(root_of(error));
     }
     // Later than the handshake, TLS may fail under an answer that was on its way.
-    let tls = find::<rustls::Error>(error).filter(|tls| error.is_connect() || tls::is_refusal(tls));
+    let tls = cause::find::<rustls::Error>(error).filter(|tls| error.is_connect() || tls::is_refusal(tls));
     if let Some(tls) = tls {
         return tls::kind(tls);
     }
@@ -70,24 +70,7 @@ pub(super) fn kind(error: &reqwest::Error) -> Kind {
     }
 }
 
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An io::Error hides what it wraps from `source`.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = inner.map(|inner| inner as &(dyn Error + 'static)).or(error.source());
-    }
-    None
-}
-
-/// The innermost reason, which says the most.
+/// As the server's own words, it is bounded and without control characters.
 fn root_of(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    status::clean(&last.to_string())
+    status::clean(&cause::root_of(error))
 }

@@ -84,7 +84,7 @@ impl TryFrom<Wire> for Version {
 }
 
 impl Client {
-    /// Asks the server for its version; anybody may.
+    /// Asks the server for its version; servers of kiln's own tell it to whoever they know.
     ///
     /// # Errors
     /// As any request.

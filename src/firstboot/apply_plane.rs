@@ -9,7 +9,7 @@ use super::control::place;
 use super::plane::{ROLE, label};
 use super::reason::Reason;
 use super::step::Step;
-use crate::cluster::{Access, Client, Counts};
+use crate::cluster::{Access, Client, Counts, Support};
 use crate::host::files::FileError;
 use crate::host::root::Root;
 use crate::settings::Settings;
@@ -62,6 +62,20 @@ impl Admins {
     /// Why it is not.
     pub async fn ready(&self) -> Result<(), Reason> {
         self.clients.break_glass.readyz().await.map_err(|error| Reason::NotReady(error.to_string()))
+    }
+
+    /// Returns a warning where the server is newer than what kiln was tried with.
+    ///
+    /// # Errors
+    /// That it is too old, or what the request came to.
+    pub async fn version(&self) -> Result<Option<String>, Reason> {
+        let version = self.clients.break_glass.version().await.map_err(reason)?;
+        let told = format!("the API server is {version}");
+        match version.support() {
+            Support::Supported => Ok(None),
+            Support::Untried => Ok(Some(told)),
+            Support::TooOld => Err(Reason::Objects(told)),
+        }
     }
 
     /// Labels the Node, unless it is; returns whether it was not.

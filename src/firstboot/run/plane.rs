@@ -106,8 +106,12 @@ impl Run<'_> {
             Err(reason) => return Ok(diary.end(self.root, Some(reason), seen, admins.counts())),
         };
         if is_ready {
+            match admins.version().await {
+                Ok(warning) => warnings.extend(warning),
+                Err(reason) => return Ok(diary.end(self.root, Some(reason), seen, admins.counts())),
+            }
             match self.objects(diary, &admins, seen.machine.chance as u64).await? {
-                Ok(found) => warnings = found,
+                Ok(found) => warnings.extend(found),
                 // Nodes got no right: nothing of it may be passed over.
                 Err(reason) => return Ok(diary.end(self.root, Some(reason), seen, admins.counts())),
             }

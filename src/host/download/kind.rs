@@ -2,9 +2,9 @@
 //! What can go wrong with a download, in words; sorted from what the HTTP library reports.
 
 use std::error::Error;
-use std::io;
 
 use super::error::{PlainRedirect, TooManyRedirects, shown};
+use crate::cause::{find, root_of};
 use crate::digest::Digest;
 use crate::host::cache::CacheError;
 use crate::host::files::FileError;
@@ -188,26 +188,4 @@ impl From<CacheError> for DownloadErrorKind {
             other => Self::Cache(other),
         }
     }
-}
-
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An io::Error hides what it wraps from `source`.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = inner.map(|inner| inner as &(dyn Error + 'static)).or(error.source());
-    }
-    None
-}
-
-/// The innermost reason, which says the most.
-fn root_of(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
 }

@@ -17,12 +17,7 @@ const CHANNELS: [(&str, u32); 4] = [("alpha", 0), ("beta", 1), ("stable", 2), ("
 pub fn base(raw: raw::Base, arch: Arch, at: &At<'_>, report: &mut Report) -> Option<Base> {
     let raw::Base { flatcar, file, url, recipe, sha256, signature, flavour, require } = raw;
     let flavour = flavour_of(flavour, &at.key("flavour"), report);
-    let has_url = url.is_some();
-    let is_download = has_url || file.is_some();
-    source::belongs(sha256.is_some(), is_download, "file' or 'url", &at.key("sha256"), report);
-    source::belongs(signature.is_some(), has_url, "url", &at.key("signature"), report);
-    let sha256 = source::digest(sha256, &at.key("sha256"), report);
-    let signature = source::address(signature, &at.key("signature"), report);
+    let (sha256, signature) = source::proofs((sha256, signature), url.is_some(), file.is_some(), at, report);
     let source = match (flatcar, file, url, recipe) {
         (Some(flatcar), ..) => self::release(flatcar, arch, &at.key("flatcar"), report).map(Source::Release),
         (_, Some(path), ..) => {

@@ -18,12 +18,7 @@ pub fn origin(
     report: &mut Report,
 ) -> Option<Source> {
     let raw::Component { version: typed, release, go, url, file, itself, sha256, signature, .. } = raw;
-    let has_url = url.is_some();
-    let is_download = has_url || file.is_some();
-    source::belongs(sha256.is_some(), is_download, "file' or 'url", &at.key("sha256"), report);
-    source::belongs(signature.is_some(), has_url, "url", &at.key("signature"), report);
-    let sha256 = source::digest(sha256, &at.key("sha256"), report);
-    let signature = source::address(signature, &at.key("signature"), report);
+    let (sha256, signature) = source::proofs((sha256, signature), url.is_some(), file.is_some(), at, report);
     match (go, url, file, itself) {
         (Some(go), ..) => self::go(go, &at.key("go"), report).map(Source::Go),
         (_, Some(url), ..) => source::address(Some(url), &at.key("url"), report).map(|url| Source::Url {

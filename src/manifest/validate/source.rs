@@ -45,6 +45,19 @@ pub fn address(text: Option<String>, at: &At<'_>, report: &mut Report) -> Option
     None
 }
 
+/// Reads what a source of one file is proven by, a digest and the address of a signature, and tells where they belong to none.
+pub fn proofs(
+    (sha256, signature): (Option<String>, Option<String>),
+    has_url: bool,
+    has_file: bool,
+    at: &At<'_>,
+    report: &mut Report,
+) -> (Option<Digest>, Option<String>) {
+    belongs(sha256.is_some(), has_url || has_file, "file' or 'url", &at.key("sha256"), report);
+    belongs(signature.is_some(), has_url, "url", &at.key("signature"), report);
+    (digest(sha256, &at.key("sha256"), report), address(signature, &at.key("signature"), report))
+}
+
 /// Reads a path on this machine.
 pub fn local(text: String, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
     if text.is_empty() || text.contains('\0') {
