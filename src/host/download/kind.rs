@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong with a download, in words; sorted from what the HTTP library reports.
 
-use std::error::Error;
-
 use super::error::{PlainRedirect, TooManyRedirects, shown};
 use crate::cause::{find, root_of};
 use crate::digest::Digest;
