@@ -16,6 +16,8 @@
 mod bases;
 mod cases;
 mod input;
+#[path = "../it/disk/kept.rs"]
+mod kept;
 mod program;
 mod rounds;
 

@@ -4,6 +4,7 @@
 pub mod bases;
 mod digests;
 mod faults;
+pub mod kept;
 mod layouts;
 mod others;
 mod same_bytes;

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
 
 use crate::disk::bases::{self, Layout};
+use crate::disk::kept::kept;
 
 pub const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 pub const FIRSTBOOT: &str = env!("CARGO_BIN_EXE_kiln-firstboot");
@@ -24,15 +24,11 @@ pub struct Shop {
 
 /// Returns a base as it is published: compressed, so that a cold cache decodes it. Made once, kept in the target folder.
 pub fn published_base(layout: Layout) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let raw = bases::flatcar(layout);
     let packed = raw.with_extension("raw.zst");
-    if !packed.exists() {
-        let half = raw.with_extension("zst-half");
-        bases::run(Command::new("zstd").args(["-q", "-f", "-1"]).arg(&raw).arg("-o").arg(&half));
-        fs::rename(half, &packed).unwrap();
-    }
+    kept(&packed, |half| {
+        bases::run(Command::new("zstd").args(["-q", "-f", "-1"]).arg(&raw).arg("-o").arg(half));
+    });
     packed
 }
 

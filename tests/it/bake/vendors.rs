@@ -6,12 +6,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use kiln::digest::Digest;
 
 use super::shop::{FIRSTBOOT, Shop, is_firstboot, succeeded};
 use crate::disk::bases::{self, Layout, run};
+use crate::disk::kept::kept;
 use crate::fetch::proxy::Proxy;
 use crate::fetch::server::{Serve, Server};
 use crate::fetch::vendor::{Vendor, publish_with_digest, vendor};
@@ -32,17 +33,13 @@ struct Town {
 
 /// Returns a base as Flatcar publishes it: one bzip2 stream by lbzip2. Made once, kept in the target folder.
 fn published_image() -> Vec<u8> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let raw = bases::flatcar(Layout::Current);
     let packed = raw.with_extension("bin.bz2");
-    if !packed.exists() {
-        let half = raw.with_extension("bz2-half");
-        let out = fs::File::create(&half).unwrap();
+    kept(&packed, |half| {
+        let out = fs::File::create(half).unwrap();
         let packing = Command::new("lbzip2").arg("-c").arg(&raw).stdout(out).status();
         assert!(packing.expect("lbzip2 (apt-get install lbzip2)").success());
-        fs::rename(half, &packed).unwrap();
-    }
+    });
     fs::read(packed).unwrap()
 }
 

@@ -11,6 +11,8 @@ use std::process::Command;
 
 use kiln::digest::Digest;
 
+use super::kept::kept;
+
 /// One of Flatcar's layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -86,15 +88,7 @@ pub fn flatcar(layout: Layout) -> PathBuf {
     let recipe = Digest::of(include_bytes!("bases.rs")).to_string();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bases");
     let image = folder.join(format!("{layout:?}-{}.raw", &recipe[..12]).to_lowercase());
-    fs::create_dir_all(&folder).unwrap();
-    // Two tests, or two test programs, may come here at once.
-    let lock = File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
-    if !image.exists() {
-        let half = image.with_extension("half");
-        make(layout, &half, |_, _| ());
-        fs::rename(&half, &image).unwrap();
-    }
+    kept(&image, |half| make(layout, half, |_, _| ()));
     image
 }
 
