@@ -25,7 +25,6 @@ pub mod plane;
 pub mod reason;
 pub mod rehearsal;
 pub mod repair;
-pub mod report;
 pub mod run;
 pub mod step;
 

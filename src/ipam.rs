@@ -56,12 +56,8 @@ pub enum RangesError {
 /// What keys a family has.
 const FAMILIES: [(&str, &str, &str); 2] = [("v4", "v4", "v4-prefix"), ("v6", "v6", "v6-prefix")];
 
-const ADDRESSING: [(Addressing, &str); 4] = [
-    (Addressing::Claim, "claim"),
-    (Addressing::Static, "static"),
-    (Addressing::Derived, "derived"),
-    (Addressing::Kcm, "kcm"),
-];
+const ADDRESSING: [Addressing; 4] =
+    [Addressing::Claim, Addressing::Static, Addressing::Derived, Addressing::Kcm];
 
 /// Returns the family of a range as it is spelt in the keys of pool and claims: `v4` or `v6`.
 pub fn family(range: &IpNet) -> &'static str {
@@ -136,14 +132,9 @@ impl Ranges {
     fn described(&self) -> BTreeMap<String, String> {
         let families: Vec<&str> = self.pools.iter().map(|pool| family(&pool.range())).collect();
         let reserved: Vec<String> = self.reserved.iter().map(u32::to_string).collect();
-        let word = ADDRESSING
-            .iter()
-            .find(|(addressing, _)| *addressing == self.addressing)
-            .expect("all are there")
-            .1;
         let mut data: BTreeMap<String, String> = [
             ("format", FORMAT.to_owned()),
-            ("addressing", word.to_owned()),
+            ("addressing", self.addressing.word().to_owned()),
             ("families", families.join(",")),
             ("blocks", self.count().to_string()),
             ("reserved", reserved.join(",")),
@@ -175,9 +166,8 @@ impl Ranges {
         if get("format") != FORMAT {
             return Err(wrong("format", "a format that this kiln knows (1)"));
         }
-        let addressing = ADDRESSING.iter().find(|(_, word)| *word == get("addressing"));
-        let (addressing, _) =
-            *addressing.ok_or_else(|| wrong("addressing", "claim, static, derived or kcm"))?;
+        let addressing = ADDRESSING.iter().find(|addressing| addressing.word() == get("addressing"));
+        let addressing = *addressing.ok_or_else(|| wrong("addressing", "claim, static, derived or kcm"))?;
         let mut pools = Vec::new();
         for name in get("families").split(',') {
             let found = FAMILIES.iter().find(|(family, _, _)| *family == name);
@@ -206,6 +196,12 @@ pub fn claim_name(index: u32) -> String {
 pub fn claimed_index(name: &str) -> Option<u32> {
     let index = name.strip_prefix("b-")?.parse().ok()?;
     (claim_name(index) == name).then_some(index)
+}
+
+/// Returns the label that mirrors a Node's blocks: the IPv4 one, since a label's value has no ':' (API validation).
+pub fn mirror(blocks: &[IpNet]) -> Option<String> {
+    let block = blocks.iter().find(|block| block.addr().is_ipv4())?;
+    Some(block.to_string().replace('/', "_"))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod names;
 pub mod nearest;
 pub mod pool;
 pub mod problem;
+pub mod report;
 pub mod settings;
 pub mod version;
 
@@ -26,11 +27,15 @@ pub mod links;
 pub mod token;
 
 #[cfg(feature = "toolchain")]
+pub mod audit;
+#[cfg(feature = "toolchain")]
 pub mod bake;
 #[cfg(feature = "toolchain")]
 pub mod base;
 #[cfg(feature = "toolchain")]
 pub mod blocks;
+#[cfg(feature = "toolchain")]
+pub mod boots;
 #[cfg(feature = "toolchain")]
 pub mod decode;
 #[cfg(feature = "toolchain")]

@@ -7,6 +7,15 @@ pub const PREFIX: &str = "kiln.dev/";
 /// Annotation of a Node, of the pool or of its namespace: its deletion is meant although blocks are in use.
 pub const ALLOW_DELETE: &str = "kiln.dev/allow-delete";
 
+/// Annotation of a Node: the instance id of the machine that made it.
+pub const INSTANCE: &str = "kiln.dev/instance";
+
+/// Annotation of a Node: the report of its birth.
+pub const REPORT: &str = "kiln.dev/first-boot";
+
+/// Label of a Node that mirrors its IPv4 block, '/' as '_'. It is for people; kiln never acts on it.
+pub const MIRROR: &str = "ipblock";
+
 /// The group of every node's own certificate.
 pub const NODES: &str = "system:nodes";
 

@@ -161,6 +161,18 @@ pub enum Addressing {
     Kcm,
 }
 
+impl Addressing {
+    /// Returns the word for it in settings and in the pool.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Static => "static",
+            Self::Derived => "derived",
+            Self::Kcm => "kcm",
+        }
+    }
+}
+
 /// The API servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

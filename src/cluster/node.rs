@@ -2,6 +2,7 @@
 //! Nodes: registered before kubelet comes, given their blocks, annotated, listed.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -54,6 +55,8 @@ pub struct Node {
     pub taints: Vec<Taint>,
     /// SMBIOS' UUID and the machine id that kubelet found, in lower case; empty before it has run.
     pub hardware_ids: Vec<String>,
+    /// Its own addresses as kubelet reports them, names left out.
+    pub addresses: Vec<IpAddr>,
     /// Whether kubelet says that it is Ready, and the control plane has not lost sight of it.
     pub is_ready: bool,
 }
@@ -83,6 +86,8 @@ struct Spec {
 struct Status {
     #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
+    #[serde(deserialize_with = "or_default")]
+    addresses: Vec<Address>,
     #[serde(rename = "nodeInfo", deserialize_with = "or_default")]
     node_info: NodeInfo,
 }
@@ -94,6 +99,13 @@ struct NodeInfo {
     system_uuid: String,
     #[serde(rename = "machineID")]
     machine_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    r#type: String,
+    address: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,7 +125,10 @@ impl From<Wire> for Node {
         let NodeInfo { system_uuid, machine_id } = status.node_info;
         let ids = [system_uuid, machine_id].map(|id| id.to_ascii_lowercase()).into_iter();
         let hardware_ids = ids.filter(|id| !id.is_empty()).collect();
-        Self { meta: metadata, pod_cidrs, provider_id, taints, hardware_ids, is_ready }
+        // A name may look like an address.
+        let addresses = status.addresses.iter().filter(|address| address.r#type.ends_with("IP"));
+        let addresses = addresses.filter_map(|address| address.address.parse().ok()).collect();
+        Self { meta: metadata, pod_cidrs, provider_id, taints, hardware_ids, addresses, is_ready }
     }
 }
 

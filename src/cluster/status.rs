@@ -94,7 +94,7 @@ fn cause(RawCause { reason, field, message }: RawCause) -> Cause {
 }
 
 /// Returns a stranger's text as one line without control characters and of bounded length, fit for a log or terminal.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut clean = String::new();
     let mut chars = text.trim().chars();
     for char in chars.by_ref().take(MESSAGE_MAX_CHARS) {

@@ -3,7 +3,7 @@
 
 use super::ledger::Ledger;
 use super::next::Next;
-use super::report::Report;
+use crate::report::Report;
 
 /// Entries of the ledger that are shown: one birth.
 const SHOWN: usize = 30;

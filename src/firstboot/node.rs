@@ -10,14 +10,9 @@ use serde_json::{Value, json};
 use super::identity::Identity;
 use super::observed::{Machine, NodeSeen};
 use crate::cluster::{NewNode, Node, Taint};
+use crate::ipam::mirror;
+use crate::names::{INSTANCE, MIRROR};
 use crate::settings::{self, Node as Settings};
-
-/// The annotation that holds the instance id of the machine that made the Node.
-pub const INSTANCE: &str = "kiln.dev/instance";
-/// The annotation that holds the report of the Node's birth.
-pub const REPORT: &str = "kiln.dev/first-boot";
-/// The label that mirrors the IPv4 block, '/' as '_'. It is for people; kiln never reads it.
-pub const MIRROR: &str = "ipblock";
 
 /// Returns the Node as it is registered.
 pub fn wanted(settings: &Settings, identity: &Identity) -> NewNode {
@@ -81,9 +76,7 @@ pub fn publication(node_uid: &str, blocks: &[IpNet]) -> Value {
         json!({ "op": "add", "path": "/spec/podCIDR", "value": texts.first() }),
         json!({ "op": "add", "path": "/spec/podCIDRs", "value": texts }),
     ];
-    // A label's value has no ':' (API validation), so an IPv6 block has no mirror.
-    if let Some(block) = blocks.iter().find(|block| block.addr().is_ipv4()) {
-        let value = block.to_string().replace('/', "_");
+    if let Some(value) = mirror(blocks) {
         patch.push(json!({ "op": "add", "path": format!("/metadata/labels/{MIRROR}"), "value": value }));
     }
     patch.into()

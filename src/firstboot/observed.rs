@@ -170,7 +170,7 @@ pub enum Node {
 pub struct NodeSeen {
     /// `metadata.uid`.
     pub uid: String,
-    /// The annotation [`super::node::INSTANCE`].
+    /// The annotation [`crate::names::INSTANCE`].
     pub instance: Option<String>,
     /// `spec.providerID`.
     pub provider_id: Option<String>,

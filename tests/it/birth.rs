@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! First boot of a worker against real servers.
 
-mod cluster;
+pub mod cluster;
 mod worker;
 
 use std::collections::BTreeSet;

@@ -19,6 +19,7 @@ mod ext4;
 mod fetch;
 mod go;
 mod house;
+mod ipam;
 mod lab;
 mod manifest;
 mod network;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the real API server refuses and allows, with the objects that a new cluster gets: by status and words.
 
-mod cluster;
+pub mod cluster;
 mod guarded;
 mod made;
 mod modes;

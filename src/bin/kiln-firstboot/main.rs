@@ -20,11 +20,11 @@ use kiln::firstboot::next;
 use kiln::firstboot::observed::Observed;
 use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
-use kiln::firstboot::report::{REPORT, Report};
 use kiln::firstboot::run::{Diary, Ending, Run};
 use kiln::firstboot::step::Step;
 use kiln::host::root::Root;
 use kiln::mark;
+use kiln::report::{REPORT, Report};
 
 use told::Told;
 use words::{Format, Phase, Word, Words};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
-pub use cluster::{Kubeconfig, Token};
+pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Lab, Up, WhichLab, WhichNode};
 pub use read::{Cat, Extract, Inspect, Ls};
 
@@ -62,6 +62,10 @@ pub enum Verb {
     /// Make, list and revoke the bootstrap tokens that new nodes join with
     #[command(subcommand)]
     Token(Token),
+    /// Show how long the first boots of a cluster's nodes took, and with what
+    Boots(Boots),
+    /// Show who holds which block of a cluster's pod range, and what is wrong
+    Ipam(Kubeconfig),
     /// Boot a cluster on this machine from the image that was baked
     #[command(subcommand)]
     Lab(Lab),

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use kiln::audit::look::LookError;
 use kiln::bake::BakeError;
 use kiln::cluster::{AccessError, ApiError};
 use kiln::exit::Exit;
@@ -77,6 +78,15 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let exit = if error.may_pass() { Exit::TryAgain } else { Exit::Failed };
         Self::with(exit, error)
+    }
+}
+
+impl From<LookError> for Failure {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Api(error) => error.into(),
+            error => Self::with(Exit::Failed, error),
+        }
     }
 }
 

@@ -47,6 +47,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Cat(words) => verbs::read::cat(&words),
         Verb::Extract(words) => verbs::read::extract(&words, format),
         Verb::Token(words) => verbs::token::token(&words, format),
+        Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
+        Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),
         Verb::Lab(words) => verbs::lab::lab(&words, &here),
         Verb::Schema => verbs::words::schema(),
         Verb::Completions { shell } => verbs::words::completions(shell),

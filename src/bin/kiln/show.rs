@@ -27,6 +27,14 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints a result for people; a reader that has read enough (`| head`) is no failure.
+pub fn print_text(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Returns a size for people: `1.2 GiB`.
 pub fn bytes(size: u64) -> String {
     indicatif::BinaryBytes(size).to_string()

@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kiln::audit::Screen;
 use kiln::bake::Desk;
 use kiln::exit::Exit;
 use kiln::host::cache::Cache;
 use kiln::host::download::{Downloader, Limits, Settings};
 use kiln::mark;
 use kiln::progress::Progress;
+use terminal_size::terminal_size_of;
 
 use crate::cli::{Format, Inputs};
 use crate::failure::Failure;
@@ -28,6 +30,9 @@ pub struct Surroundings {
 
 /// Longest wait for a kiln that cleans the cache up.
 pub const CACHE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The width of a terminal where nothing says otherwise.
+const COLUMNS: usize = 80;
 
 impl Surroundings {
     pub fn look(format: Format) -> Result<Self, Failure> {
@@ -87,6 +92,20 @@ impl Surroundings {
             jobs,
             progress: &*self.progress,
         })
+    }
+
+    /// Returns what a result for people is shown on.
+    pub fn screen(&self) -> Screen {
+        // locale(7): the first of these that is set decides.
+        let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+        let locale = names.iter().find_map(|name| self.variable(name));
+        let locale = locale.map(|locale| locale.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let terminal = terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+        let columns = self.variable("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+        Screen {
+            columns: terminal.or(columns).unwrap_or(COLUMNS),
+            is_unicode: locale.contains("utf-8") || locale.contains("utf8"),
+        }
     }
 
     fn network(&self, jobs: usize) -> Settings {

@@ -2,7 +2,9 @@
 //! One function per verb: from the words to the library and from its value to what is printed.
 
 pub mod bake;
+pub mod boots;
 pub mod cache;
+pub mod ipam;
 pub mod lab;
 pub mod lock;
 pub mod read;

@@ -12,6 +12,7 @@ use super::Hands;
 use super::fault::reason;
 use crate::cluster::{ApiError, ApiErrorKind as Kind, Client, NewConfigMap, NodeOwner};
 use crate::ipam::{NAMESPACE, POOL, Ranges, claim_name};
+use crate::names;
 
 impl Hands<'_> {
     pub(super) async fn ask_as_node(
@@ -40,7 +41,7 @@ impl Hands<'_> {
             }
             Step::Report => {
                 let Node::Seen(node) = &seen.server.node else { return Ok(Outcome::Reported) };
-                let annotations = [(node::REPORT.to_owned(), Some(report.to_owned()))].into();
+                let annotations = [(names::REPORT.to_owned(), Some(report.to_owned()))].into();
                 let answer = client.node_annotate(&identity.name, &node.uid, &annotations).await;
                 answer.map(|_| Outcome::Reported).map_err(reason)
             }

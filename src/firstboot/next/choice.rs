@@ -63,7 +63,7 @@ fn fixed(want: &Settings, identity: &Identity, pool: &Ranges) -> Part<Option<u32
     });
     match checked {
         Ok(index) => Ok(Some(index)),
-        Err(why) => stuck(Reason::NoIndex { addressing: word(pool.addressing), why }),
+        Err(why) => stuck(Reason::NoIndex { addressing: pool.addressing.word(), why }),
     }
 }
 
@@ -78,13 +78,4 @@ fn derived(hosts: &[IpNet], identity: &Identity) -> Result<u32, String> {
         _ => return Err(format!("{address} is in none of cluster.hosts")),
     };
     u32::try_from(offset).map_err(|_| format!("{address} is too far into {range}"))
-}
-
-pub(super) fn word(addressing: Addressing) -> &'static str {
-    match addressing {
-        Addressing::Claim => "claim",
-        Addressing::Static => "static",
-        Addressing::Derived => "derived",
-        Addressing::Kcm => "kcm",
-    }
 }

@@ -8,7 +8,7 @@ use super::super::identity::Identity;
 use super::super::observed::{Claim, Found, Node, NodeSeen, Observed};
 use super::super::reason::{Fault, Reason};
 use super::super::step::{Step, listed};
-use super::choice::{choose, word};
+use super::choice::choose;
 use super::{Next, Part, act, stuck};
 use crate::ipam::Ranges;
 use crate::pool::Pool;
@@ -110,7 +110,7 @@ fn no_second_allocator(identity: &Identity, node: &NodeSeen, intent: Option<&Rec
 fn intend<T>(seen: &Observed, node: &NodeSeen, pool: &Ranges, index: u32) -> Part<T> {
     let Some(blocks) = pool.blocks(index) else {
         let why = format!("there is no block {index}: the pool has {}", pool.count());
-        return stuck(Reason::NoIndex { addressing: word(pool.addressing), why });
+        return stuck(Reason::NoIndex { addressing: pool.addressing.word(), why });
     };
     act(Step::Record(Record {
         state: State::Intended,

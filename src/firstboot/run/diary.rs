@@ -8,7 +8,6 @@ use super::super::ledger::{Entry, LEDGER, Ledger};
 use super::super::observed::{Found, Observed};
 use super::super::outcome::Outcome;
 use super::super::reason::Reason;
-use super::super::report::{REPORT, Report};
 use super::super::step::Step;
 use super::Ending;
 use crate::cluster::Counts;
@@ -17,6 +16,7 @@ use crate::host::files::FileError;
 use crate::host::root::Root;
 use crate::host::{clock, machine};
 use crate::mark;
+use crate::report::{REPORT, Report};
 
 /// A ledger at its limit has some 100 KB.
 const LEDGER_MAX_BYTES: u64 = 4 << 20;

@@ -35,6 +35,15 @@ pub enum Token {
     },
 }
 
+#[derive(Debug, Args)]
+pub struct Boots {
+    #[command(flatten)]
+    pub cluster: Kubeconfig,
+    /// Write the timelines as a picture, too.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
 /// Which cluster.
 #[derive(Debug, Args)]
 pub struct Kubeconfig {

@@ -12,14 +12,14 @@ use kiln::read::{self, Image, Place};
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
-use crate::show::print_json;
+use crate::show::{print_json, print_text};
 
 /// `kiln inspect IMAGE`
 pub fn inspect(words: &cli::Inspect, format: Format) -> Result<Exit, Failure> {
     let inspection = read::inspect(&open(&words.image)?);
     match format {
         Format::Json => print_json(&inspection)?,
-        Format::Text => print(&inspection.render())?,
+        Format::Text => print_text(&inspection.render())?,
     }
     Ok(Exit::Done)
 }
@@ -29,7 +29,7 @@ pub fn ls(words: &cli::Ls, format: Format) -> Result<Exit, Failure> {
     let rows = read::list(&open(&words.image)?, &Place::parse(&words.path)?)?;
     match format {
         Format::Json => print_json(&rows)?,
-        Format::Text => print(&read::render_rows(&rows))?,
+        Format::Text => print_text(&read::render_rows(&rows))?,
     }
     Ok(Exit::Done)
 }
@@ -62,12 +62,4 @@ fn open(path: &Path) -> Result<Image, Failure> {
     let disk = open_image(path)?;
     let table = gpt::parse(&*disk, path)?;
     Ok(Image::new(disk, table.partitions.iter().map(Into::into).collect()))
-}
-
-/// Prints text; a reader that has read enough (`| head`) is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }

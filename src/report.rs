@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What one run did, how long it took and what it cost: for people, the journal and the Node's annotation.
+//! What one run of first boot did, how long it took and what it cost: for people, the journal and the Node's annotation.
+//!
+//! A node writes it; `kiln boots` reads those of a whole cluster, and believes none of them.
 
 use serde::{Deserialize, Serialize};
 
