@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod claim;
 pub mod control;
 pub mod credential;
+mod entry;
 pub mod explain;
 pub mod file;
 pub mod identity;

@@ -22,6 +22,8 @@ pub mod files;
 #[cfg(feature = "toolchain")]
 pub mod go;
 pub mod interrupt;
+#[cfg(feature = "firstboot")]
+pub mod journal;
 pub mod layers;
 #[cfg(feature = "firstboot")]
 pub mod links;

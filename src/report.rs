@@ -76,6 +76,11 @@ impl Report {
         });
     }
 
+    /// Returns why the last step brought nothing, if it was this one.
+    pub fn last_trouble(&self, what: &str) -> Option<&str> {
+        self.steps.last().filter(|last| last.what == what)?.trouble.as_deref()
+    }
+
     /// Returns the text of the file.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).expect("texts and numbers") + "\n"

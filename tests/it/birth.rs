@@ -2,12 +2,14 @@
 //! First boot of a worker against real servers.
 
 pub mod cluster;
+mod journal;
 mod worker;
 
 use std::collections::BTreeSet;
 
 use crate::bench::{Bench, Options};
 use cluster::{claims, node, prepare};
+use journal::Journal;
 use worker::Worker;
 
 /// The whole birth, what stays untouched afterwards, and what is refused; on one control plane, for it is the slow part.
@@ -17,6 +19,7 @@ fn a_worker_is_born_once_and_a_warm_boot_changes_nothing() {
     prepare(&bench);
 
     let worker = Worker::new(&bench, "w1", "10.99.0.11");
+    let journal = Journal::start();
     let dry = worker.run(&["run", "--dry-run"]);
     assert!(dry.said.contains("would ask for a client certificate"), "{}", dry.said);
     assert_eq!(
@@ -25,6 +28,7 @@ fn a_worker_is_born_once_and_a_warm_boot_changes_nothing() {
         "nothing is touched"
     );
 
+    worker.has_journal(&journal.sockets());
     worker.run(&["run"]).is(0);
     let born = node(&bench, "w1");
     assert_eq!(born["metadata"]["labels"]["example.org/rack"], "r1");
@@ -46,13 +50,18 @@ fn a_worker_is_born_once_and_a_warm_boot_changes_nothing() {
     // Six requests from the certificate request to podCIDRs, and the report.
     assert_eq!(worker.report()["requests"], 7);
     worker.keeps_no_secret_but_its_key();
+    journal::tells_the_birth(&journal, &block, "0123456789abcdef");
 
+    let told = journal.entries(1).len();
     let before = worker.state();
     for word in ["run", "verify"] {
         worker.run(&[word]).is(0);
         assert_eq!(worker.state(), before, "{word} changes nothing");
     }
     assert_eq!(worker.report()["requests"], 1, "a warm boot asks for its claim");
+    let entries = journal.entries(2);
+    assert_eq!(entries.len(), told + 1, "one entry for the warm boot, none for a check that found all well");
+    assert_eq!(entries[told]["KILN_REQUESTS"], "1");
     assert!(worker.run(&["explain"]).said.contains("claim 10.244."));
 
     a_name_that_is_held_is_refused(&bench);

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::super::apply::ApplyError;
+use super::super::entry;
 use super::super::ledger::{Entry, LEDGER, Ledger};
 use super::super::observed::{Found, Observed};
 use super::super::outcome::Outcome;
@@ -14,7 +15,7 @@ use crate::cluster::Counts;
 use crate::exit::Exit;
 use crate::host::files::FileError;
 use crate::host::root::Root;
-use crate::host::{clock, machine};
+use crate::host::{clock, journal, machine};
 use crate::mark;
 use crate::report::{REPORT, Report};
 
@@ -84,6 +85,10 @@ impl Diary {
             let told = trouble.as_ref().map_or_else(|| what.clone(), |trouble| format!("{what}: {trouble}"));
             self.enter(root, step.word(), told, until_ms - at_ms)?;
         }
+        let is_known = trouble.is_some() && self.report.last_trouble(&what) == trouble.as_deref();
+        if !is_known && (trouble.is_some() || !step.only_looks()) {
+            journal::send(root, &entry::step(&self.report, step, until_ms - at_ms, trouble.as_deref()));
+        }
         self.report.tried(step.word(), &what, at_ms, until_ms, trouble);
         Ok(())
     }
@@ -108,6 +113,10 @@ impl Diary {
         self.report.reason = reason.as_ref().map(ToString::to_string);
         if self.is_kept {
             let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
+        }
+        // A check that found all well, once a minute, is no news.
+        if self.is_kept || reason.is_some() {
+            journal::send(root, &entry::end(&self.report));
         }
         Ending { exit, reason, seen, warnings: Vec::new() }
     }
