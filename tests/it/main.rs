@@ -24,5 +24,6 @@ mod lab;
 mod manifest;
 mod network;
 mod policies;
+mod races;
 mod read;
 mod settings;

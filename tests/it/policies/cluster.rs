@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A cluster that was made by kiln's own bootstrap, and the people in it.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub struct Cluster {
     pub settings: Settings,
     pub ranges: Ranges,
     pub ca: String,
+    /// The control plane's own folder of keys and certificates.
+    pub pki: PathBuf,
     pub clients: Clients,
     /// admin.conf, of kubeadm:cluster-admins.
     pub admin: Person,
@@ -58,7 +61,8 @@ pub fn in_new_cluster(options: Options, work: impl FnOnce(&Cluster) + Send) {
     let bench = Bench::start(options);
     let (endpoint, ca, settings) = (bench.endpoint(), bench.ca_pem(), bench.settings.clone());
     let (break_glass, admin) = (bench.super_admin(), bench.admin());
-    bench.within(|| work(&Cluster::new(&endpoint, ca, settings, &break_glass, &admin)));
+    let pki = bench.root().join("etc/kubernetes/pki");
+    bench.within(|| work(&Cluster::new(&endpoint, ca, pki, settings, &break_glass, &admin)));
 }
 
 /// The same after a whole bootstrap.
@@ -74,6 +78,7 @@ impl Cluster {
     fn new(
         endpoint: &str,
         ca: String,
+        pki: PathBuf,
         settings: Settings,
         break_glass: &Credential,
         admin: &Credential,
@@ -90,6 +95,7 @@ impl Cluster {
             admin: Person::with_certificate(endpoint, &ca, admin),
             settings,
             ca,
+            pki,
         }
     }
 
