@@ -31,12 +31,14 @@ pub mod links;
 pub mod loops;
 #[cfg(feature = "firstboot")]
 pub mod machine;
+pub mod mount_table;
 #[cfg(feature = "toolchain")]
 pub mod mounts;
 #[cfg(feature = "toolchain")]
 pub mod netns;
 #[cfg(feature = "toolchain")]
 pub mod recipe;
+pub mod removal;
 #[cfg(feature = "toolchain")]
 pub mod resources;
 #[cfg(feature = "firstboot")]

@@ -6,9 +6,12 @@
 //!
 //! Under the folder (`$XDG_CACHE_HOME/kiln`; the program reads the environment): `blobs/sha256/ab/DIGEST`;
 //! `derived/KIND/KEY`, files named by what they were made from; `records/KIND/KEY`, small JSON texts;
-//! `partial/`, downloads that can go on; `locks/`, what is being made by whom; `in-use`, locked by every kiln.
+//! `partial/`, downloads that can go on; `locks/`, what is being made by whom; `in-use`, locked by every kiln; `go/`, what
+//! Go keeps.
 
 mod alone;
+mod entry;
+mod folders;
 mod keeping;
 mod lock;
 mod named;
@@ -28,7 +31,8 @@ use nix::sys::time::TimeSpec;
 use super::files::{self, Existing, FileError, Pending};
 use crate::digest::Digest;
 
-pub use alone::{Alone, Entry, EntryKind, Verified};
+pub use alone::{Alone, Verified};
+pub use entry::{Entry, EntryKind};
 pub use keeping::Keeping;
 pub use lock::KeyLock;
 pub use partial::{Partial, PartialState};

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::files::{self, FileError};
-use super::mounts;
+use super::mount_table::{self, Mounted};
 
 /// One mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub struct Hierarchy {
 /// # Errors
 /// If the list of mounts can't be read.
 pub fn hierarchies() -> Result<Vec<Hierarchy>, FileError> {
-    let of = |mount: mounts::Mounted| match mount.kind.as_str() {
+    let of = |mount: Mounted| match mount.kind.as_str() {
         "cgroup" => Some(Hierarchy { folder: mount.target, is_v2: false }),
         "cgroup2" => Some(Hierarchy { folder: mount.target, is_v2: true }),
         _ => None,
     };
-    Ok(mounts::mounted()?.into_iter().filter_map(of).collect())
+    Ok(mount_table::mounted()?.into_iter().filter_map(of).collect())
 }
 
 /// Returns the controllers that groups can have, of v1 and v2.

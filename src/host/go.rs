@@ -13,6 +13,7 @@ mod modules;
 mod network;
 mod recipe;
 mod toolchain;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -106,6 +107,7 @@ impl Builder<'_> {
             self.progress.end(order.component, "unchanged");
             return Ok(built);
         }
+        self.cache.go_used();
         let packages = modules::fetch(self, order, &toolchain)?;
         let compiled = compile::compile(self, order, &toolchain, &packages)?;
         let built = Built { files: self.store(&compiled)?, from: recipe.facts() };
@@ -132,11 +134,6 @@ impl Builder<'_> {
             files.insert(name.to_owned(), LockedFile { size: blob.size, sha256: blob.digest });
         }
         Ok(files)
-    }
-
-    /// Returns the folder `name` of those that Go keeps in the cache.
-    fn go_folder(&self, name: &str) -> PathBuf {
-        self.cache.root().join("go").join(name)
     }
 
     fn variable(&self, name: &str) -> Option<&OsString> {

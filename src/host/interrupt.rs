@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::files;
+use super::removal::remove_folder;
+
 static OPEN: Mutex<Open> = Mutex::new(Open { groups: Vec::new(), scratch: Vec::new() });
 
 struct Open {
@@ -22,14 +25,13 @@ fn open() -> MutexGuard<'static, Open> {
 }
 
 /// Ends every running program with its children and removes every scratch folder and temporary file.
-#[expect(clippy::disallowed_methods, reason = "this is a port")]
 pub fn clean_up() {
     let open = open();
     for group in &open.groups {
         let _ = kill(Pid::from_raw(-group), Signal::SIGKILL);
     }
     for path in &open.scratch {
-        let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_file(path));
+        let _ = remove_folder(path).or_else(|_| files::remove(path));
     }
 }
 

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Mounts: what is mounted, and mounting by mount(2) or, where a loop device is needed, by mount(8).
+//! Mounting by mount(2) or, where a loop device is needed, by mount(8), and unmounting.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, umount2};
 
 use super::command::{CommandError, Program};
-use super::files::{self, FileError};
-
-/// One line of mounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mounted {
-    /// Where.
-    pub target: PathBuf,
-    /// The filesystem's type.
-    pub kind: String,
-}
+use super::files::FileError;
+use super::mount_table::is_mounted;
 
 /// A part of a file that is mounted through a loop device.
 #[derive(Debug, Clone, Copy)]
@@ -32,29 +24,6 @@ pub struct Part<'a> {
 
 /// Longest wait for mount(8), which replays a journal.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Returns what is mounted in this process's namespace.
-///
-/// # Errors
-/// As the system says.
-pub fn mounted() -> Result<Vec<Mounted>, FileError> {
-    let text = files::read(Path::new("/proc/thread-self/mounts"), 64 << 20)?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let line = |line: &str| {
-        let mut words = line.split(' ').skip(1);
-        let target = words.next()?.replace("\\040", " ").into();
-        Some(Mounted { target, kind: words.next()?.to_owned() })
-    };
-    Ok(text.lines().filter_map(line).collect())
-}
-
-/// Returns whether something is mounted on `target`.
-///
-/// # Errors
-/// If the list of mounts can't be read.
-pub fn is_mounted(target: &Path) -> Result<bool, FileError> {
-    Ok(mounted()?.iter().any(|mounted| mounted.target == target))
-}
 
 /// Cuts this thread's mounts off from those of the rest of the machine, for good.
 ///

@@ -9,6 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::files::{self, FileError};
 use super::interrupt::Doomed;
+use super::removal::remove_folder;
 
 /// A folder that goes away with this value.
 #[derive(Debug)]
@@ -52,20 +53,19 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    #[expect(clippy::disallowed_methods, reason = "this is a port")]
     fn drop(&mut self) {
         // What can't be removed now is removed by the next `sweep`.
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _ = remove_folder(&self.path);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is a port")]
 fn sweep(parent: &Path) -> Result<(), FileError> {
     for name in files::list(parent)? {
         let stale = parent.join(name);
         let Ok(folder) = files::open(&stale) else { continue };
         if let Ok(_lock) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            let _ = std::fs::remove_dir_all(&stale);
+            // A program that was killed may have left mounts: then it stays until they are gone.
+            let _ = remove_folder(&stale);
         }
     }
     Ok(())

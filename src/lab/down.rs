@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::LabError;
 use super::look;
 use super::plan::{Lab, NodeRecord};
-use crate::host::{cgroups, files, loops, mounts};
+use crate::host::{cgroups, files, loops, mounts, removal};
 
 /// Longest wait for killed processes to vanish, and for an `up` of the same lab to end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,12 +41,12 @@ pub(super) fn clear(lab: &Lab) -> Result<(), LabError> {
     wait_for_keepers(lab)?;
     mounts::detach(&lab.network())?;
     mounts::detach(&lab.state())?;
-    files::remove_folder(&lab.state())?;
+    removal::remove_folder(&lab.state())?;
     // Of a keeper that was killed before it mounted.
     for device in loops::of_files_in(&lab.disks())? {
         loops::let_go(&device)?;
     }
-    files::remove_folder(&lab.disks())?;
+    removal::remove_folder(&lab.disks())?;
     Ok(())
 }
 

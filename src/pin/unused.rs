@@ -69,7 +69,7 @@ pub fn unused(entries: &[Entry], kept: &BTreeSet<Digest>, bounds: Bounds, now_s:
         EntryKind::Blob { digest } => !kept.contains(digest),
         EntryKind::Derived { key, .. } => !is_about(key, kept),
         EntryKind::Record { kind, key } => kind != KIND && !is_about(key, kept),
-        EntryKind::Leftover => true,
+        EntryKind::Folder { .. } | EntryKind::Leftover => true,
     };
     let mut candidates: Vec<&Entry> = entries.iter().filter(may_go).collect();
     candidates.sort_by_key(|entry| entry.used_s);

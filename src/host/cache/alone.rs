@@ -10,10 +10,12 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 
-use super::{Cache, CacheError, lock, named, open_or_create};
+use super::entry::{Entry, EntryKind};
+use super::{Cache, CacheError, folders, lock, named, open_or_create};
 use crate::blocks::Lister;
-use crate::digest::{Digest, Hasher};
+use crate::digest::Hasher;
 use crate::host::files::{self, FileError};
+use crate::host::removal::remove_folder;
 use crate::progress::Progress;
 
 /// The cache while nobody else uses it.
@@ -21,46 +23,6 @@ use crate::progress::Progress;
 pub struct Alone {
     root: PathBuf,
     _in_use: Flock<File>,
-}
-
-/// One file of the cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// What it is.
-    pub kind: EntryKind,
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Bytes that it takes on the disk, holes not counted.
-    pub disk_bytes: u64,
-    /// When it was last used, seconds since 1970.
-    pub used_s: u64,
-}
-
-/// What a file of the cache is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EntryKind {
-    /// A whole file, by content.
-    Blob {
-        /// Its name.
-        digest: Digest,
-    },
-    /// A file made from something.
-    Derived {
-        /// What sort of thing.
-        kind: String,
-        /// What it was made from.
-        key: String,
-    },
-    /// A small JSON text.
-    Record {
-        /// What sort of thing.
-        kind: String,
-        /// Its name.
-        key: String,
-    },
-    /// An unfinished download, or what a killed kiln left: nothing needs it.
-    Leftover,
 }
 
 /// What a look at all blobs and derived files found.
@@ -144,7 +106,7 @@ impl Alone {
                 let size = read(&entry.path, progress, |bytes, offset| lister.push(bytes, offset))?;
                 Ok(sum.and_then(|sum| sum.parse().ok()) == Some(lister.finish(size).digest()))
             }
-            EntryKind::Record { .. } | EntryKind::Leftover => Ok(true),
+            EntryKind::Record { .. } | EntryKind::Folder { .. } | EntryKind::Leftover => Ok(true),
         }
     }
 
@@ -153,8 +115,11 @@ impl Alone {
     /// # Errors
     /// As the system says; what was removed before stays removed.
     pub fn remove(&self, entries: &[Entry]) -> Result<(), CacheError> {
-        entries.iter().try_for_each(|entry| files::remove(&entry.path))?;
-        Ok(())
+        let remove = |entry: &Entry| match entry.kind {
+            EntryKind::Folder { .. } => remove_folder(&entry.path),
+            _ => files::remove(&entry.path),
+        };
+        Ok(entries.iter().try_for_each(remove)?)
     }
 }
 
@@ -190,6 +155,7 @@ fn list(root: &Path) -> Result<Vec<Entry>, CacheError> {
     for folder in ["partial", "locks"] {
         in_folder(&root.join(folder), &mut entries, |_| None)?;
     }
+    folders::list(root, &mut entries)?;
     entries.sort_by(|a, b| (&a.kind, &a.path).cmp(&(&b.kind, &b.path)));
     Ok(entries)
 }

@@ -133,3 +133,28 @@ fn a_partial_download_goes_on_and_becomes_a_blob() {
     assert_eq!((blob.digest, blob.size), (Digest::of(b"abcdef"), 6));
     assert_eq!(cache.list().unwrap().len(), 1);
 }
+
+#[test]
+fn folders_that_go_keeps_are_listed_and_go_as_wholes() {
+    let (_folder, cache) = cache();
+    assert!(cache.list().unwrap().is_empty());
+    let module = cache.go_folder("mod").join("example.org/x@v1.0.0/deep");
+    files::make_folder(&module).unwrap();
+    files::replace(&module.join("x.go"), &[b'x'; 10_000], 0o444).unwrap();
+    files::make_folder(&cache.go_folder("scratch")).unwrap();
+    let long_ago = TimeSpec::new(1000, 0);
+    utimensat(AT_FDCWD, &cache.go_folder("mod"), &long_ago, &long_ago, UtimensatFlags::FollowSymlink)
+        .unwrap();
+    let entries = cache.list().unwrap();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(entry.kind, EntryKind::Folder { name: "go/mod".to_owned() });
+    assert_eq!(entry.used_s, 1000);
+    assert!(entry.disk_bytes >= 10_000, "{entry:?}");
+    cache.go_used();
+    assert!(cache.list().unwrap()[0].used_s > 1000);
+    let root = cache.root().to_owned();
+    drop(cache);
+    let alone = Alone::open(&root, NOW).unwrap();
+    alone.remove(&entries).unwrap();
+    assert!(alone.list().unwrap().is_empty() && root.join("go").exists());
+}

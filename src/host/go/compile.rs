@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::recipe::{flags, program_name, settings};
+use super::recipe::{flags, settings};
 use super::toolchain::Toolchain;
+use super::words::program_name;
 use super::{Builder, GoError, Order, network};
 use crate::host::command::{CommandError, Program};
 use crate::host::files;
@@ -43,7 +44,7 @@ pub(super) fn compile(
     toolchain: &Toolchain,
     packages: &BTreeSet<String>,
 ) -> Result<Compiled, GoError> {
-    let scratch = Scratch::new(&builder.go_folder("scratch"))?;
+    let scratch = Scratch::new(&builder.cache.go_folder("scratch"))?;
     let id = order.component;
     builder.progress.begin(id, &format!("compiling {id} with Go"), None);
     let words = Mutex::new(String::new());
@@ -99,7 +100,9 @@ fn program(
     }
     // C: what compilers print is found again by search engines, and by tests.
     program = program.env("GOTOOLCHAIN", "local").env("CC", "cc").env("LC_ALL", "C");
-    program = program.env("GOMODCACHE", builder.go_folder("mod")).env("GOCACHE", builder.go_folder("build"));
+    program = program
+        .env("GOMODCACHE", builder.cache.go_folder("mod"))
+        .env("GOCACHE", builder.cache.go_folder("build"));
     // Beside the caches: linking Kubernetes needs more room than a /tmp in memory may have.
     program = program.env("GOTMPDIR", &temporary).env("TMPDIR", &temporary).env("HOME", &temporary);
     // -v: each package's name when it is begun, for progress.

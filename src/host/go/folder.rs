@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::recipe::{outside, program_name, wanted_version};
+use super::words::{outside, program_name, wanted_version};
 use super::{GoError, Order};
 use crate::digest::Digest;
 use crate::host::files::{self, FileError};

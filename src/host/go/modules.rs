@@ -47,7 +47,9 @@ fn program(builder: &Builder<'_>, order: &Order<'_>, toolchain: &Toolchain) -> P
     for (name, value) in settings(order.arch, order.go.cgo) {
         program = program.env(name, value);
     }
-    program = program.env("GOMODCACHE", builder.go_folder("mod")).env("GOCACHE", builder.go_folder("build"));
+    program = program
+        .env("GOMODCACHE", builder.cache.go_folder("mod"))
+        .env("GOCACHE", builder.cache.go_folder("build"));
     program = program.env("GOWORK", "off").env("GOTOOLCHAIN", "local");
     if builder.is_offline {
         program = program.env("GOPROXY", "off");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
-use super::recipe::is_new_enough;
+use super::words::is_new_enough;
 use super::{Builder, GoError, Order};
 use crate::host::command::Program;
 use crate::manifest::Arch;
@@ -73,7 +73,7 @@ fn printed(
     arguments: &[&str],
 ) -> Result<String, crate::host::command::CommandError> {
     let program = Program::new(program, LOOK_LIMIT).args(arguments).env("LC_ALL", "C").env("GOENV", "off");
-    let program = program.env("GOTOOLCHAIN", "local").env("GOCACHE", builder.go_folder("build"));
+    let program = program.env("GOTOOLCHAIN", "local").env("GOCACHE", builder.cache.go_folder("build"));
     let path = builder.variable("PATH").cloned().unwrap_or_default();
     let stdout = program.env("PATH", path).folder("/").run(&|_| ())?;
     Ok(String::from_utf8_lossy(&stdout).lines().next().unwrap_or_default().trim().to_owned())
