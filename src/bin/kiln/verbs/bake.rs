@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln bake` and `kiln plan`.
 
+use anstream::println;
+use anstyle::Style;
 use kiln::bake::{self, Baked, Order, Output, State};
 use kiln::exit::Exit;
+use kiln::lock::TrustLevel;
 use kiln::pin::{Mode, Move};
 
 use crate::cli::{self, Format, Inputs};
+use crate::colour::{GOOD, TITLE, WARNING};
 use crate::failure::Failure;
 use crate::show::{bytes, print_json};
 use crate::surroundings::Surroundings;
@@ -31,8 +35,7 @@ pub fn bake(words: &cli::Bake, here: &Surroundings) -> Result<Exit, Failure> {
 pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
     let order =
         Order { manifest: &words.manifest, folder: &words.folder, is_forced: false, with_sha256: false };
-    let prepared =
-        here.at_desk(&words.inputs, |desk| Ok(bake::prepare(&order, &mode(&words.inputs), desk)?))?;
+    let prepared = here.at_desk(&words.inputs, |desk| Ok(bake::plan(&order, &mode(&words.inputs), desk)?))?;
     let actions = prepared.plan.actions();
     match here.format {
         Format::Json => print_json(&serde_json::json!({
@@ -41,7 +44,7 @@ pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
         Format::Text => {
             println!("plan {}", prepared.plan.digest);
             actions.iter().for_each(|action| println!("{action}"));
-            prepared.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+            prepared.warnings.iter().for_each(|warning| println!("{WARNING}warning:{WARNING:#} {warning}"));
         }
     }
     Ok(Exit::Done)
@@ -54,24 +57,25 @@ pub fn mode(words: &Inputs) -> Mode {
 fn summary(baked: &Baked, took_s: f64) {
     print_moves(&baked.moves);
     for warning in &baked.warnings {
-        println!("warning: {warning}");
+        println!("{WARNING}warning:{WARNING:#} {warning}");
     }
-    println!("inputs:");
+    println!("{TITLE}inputs:{TITLE:#}");
     for (name, input) in &baked.description.inputs {
         let version = input.version.as_deref().unwrap_or("");
-        println!("  {name:<24} {version:<12} {:<12} {}", input.trust, input.because);
+        let style = if input.trust == TrustLevel::FirstUse { WARNING } else { Style::new() };
+        println!("  {name:<24} {version:<12} {style}{:<12}{style:#} {}", input.trust, input.because);
     }
-    println!("outputs:");
+    println!("{TITLE}outputs:{TITLE:#}");
     baked.outputs.iter().for_each(print_output);
     let description = &baked.description;
     println!("  {}", baked.description_path.display());
     println!(
-        "image  {}  ({} disk, {} blocks in use)",
+        "{TITLE}image{TITLE:#}  {}  ({} disk, {} blocks in use)",
         description.image,
         bytes(description.size),
         description.blocks.blocks.len()
     );
-    println!("plan   {}", description.plan);
+    println!("{TITLE}plan{TITLE:#}   {}", description.plan);
     println!("outside ROOT and the partition table every byte is the base's; took {took_s:.1} s");
     if let Some(first) = baked.outputs.first() {
         println!("next: kiln inspect {0}, or kiln ls {0} /opt/bin", first.path.display());
@@ -84,7 +88,7 @@ fn print_output(output: &Output) {
         State::UpToDate => "up to date",
     };
     let sizes = format!("{} ({} on disk)", bytes(output.size), bytes(output.disk_bytes));
-    println!("  {}  {sizes}  {state}", output.path.display());
+    println!("  {}  {sizes}  {GOOD}{state}{GOOD:#}", output.path.display());
     if let Some(sha256) = output.sha256 {
         println!("    sha256 {sha256}");
     }
