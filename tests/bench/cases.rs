@@ -12,31 +12,39 @@ use kiln::progress::Silent;
 use crate::bases::run;
 use crate::input::Input;
 use crate::program;
+use crate::rivals;
 use crate::rounds::{Case, Ratio, Taken};
 
-/// ROOT of the current layout, in bytes from the start of the disk.
-const ROOT_OFFSET: u64 = 12_722_176 * 512;
-
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 14] = [
     ("calibration", "SHA-256 of 256 MiB"),
     ("raw", "kiln bake: raw base to raw"),
     ("copy", "cp of the finished raw image, holes kept"),
     ("debugfs", "cp of the base, debugfs writes the payload"),
+    ("mount", "cp of the base, ROOT mounted by a loop device, cp of the payload"),
+    ("repart", "systemd-repart: the base's partitions copied, ROOT made with the payload"),
     ("qcow2", "kiln bake: raw base to qcow2 (zstd)"),
     ("debugfs+qemu-img", "the same by debugfs and qemu-img convert -c zstd -m 16 -W"),
     ("decode", "decoding of the .zst base alone, into nothing"),
     ("zst-raw", "kiln bake: .zst base, not decoded before, to raw"),
     ("zst-qcow2", "kiln bake: .zst base, not decoded before, to qcow2 (zstd)"),
     ("zstd+debugfs+qemu-img", "the same by zstd, debugfs and qemu-img"),
+    ("bz2", "decoding of the .bz2 base alone, into nothing"),
+    ("lbzip2", "the same by lbzip2 -d"),
 ];
 
+/// Cases that leave no file.
+const WITHOUT_OUTPUT: [&str; 4] = ["calibration", "decode", "bz2", "lbzip2"];
+
 /// The targets.
-pub const RATIOS: [Ratio; 5] = [
+pub const RATIOS: [Ratio; 8] = [
     ("raw", "copy", 1.3),
     ("raw", "debugfs", 1.0),
+    ("raw", "mount", 1.0),
+    ("raw", "repart", 1.0),
     ("qcow2", "debugfs+qemu-img", 0.6),
     ("zst-raw", "decode", 1.2),
     ("zst-qcow2", "zstd+debugfs+qemu-img", 0.8),
+    ("bz2", "lbzip2", 1.05),
 ];
 
 /// Times one case.
@@ -68,11 +76,18 @@ fn work(input: &Input, case: &str) -> u64 {
     match case {
         "calibration" => drop(run(&mut myself(&["calibrate"]))),
         "decode" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.zst")))),
+        "bz2" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.bz2")))),
+        "lbzip2" => rivals::lbzip2(&input.folder.join("base.raw.bz2")),
         "copy" => copy(&kept(input, "raw"), &out),
         "debugfs" => {
             copy(&input.base, &out);
-            debugfs(input, &out);
+            rivals::debugfs(input, &out);
         }
+        "mount" => {
+            copy(&input.base, &out);
+            rivals::mount(input, &out);
+        }
+        "repart" => rivals::repart(input, &out),
         "debugfs+qemu-img" => through_raw(input, &out, |raw| copy(&input.base, raw)),
         "zstd+debugfs+qemu-img" => through_raw(input, &out, |raw| {
             let packed = input.folder.join("base.raw.zst");
@@ -80,7 +95,7 @@ fn work(input: &Input, case: &str) -> u64 {
         }),
         _ => return program::bake(input, case),
     }
-    if case != "calibration" && case != "decode" {
+    if !WITHOUT_OUTPUT.contains(&case) {
         sync(&out);
     }
     0
@@ -90,7 +105,7 @@ fn work(input: &Input, case: &str) -> u64 {
 fn through_raw(input: &Input, out: &Path, base: impl Fn(&Path)) {
     let raw = input.folder.join("out/work.raw");
     base(&raw);
-    debugfs(input, &raw);
+    rivals::debugfs(input, &raw);
     let options = ["-c", "-o", "compression_type=zstd", "-m", "16", "-W"];
     run(Command::new("qemu-img")
         .args(["convert", "-f", "raw", "-O", "qcow2"])
@@ -102,7 +117,7 @@ fn through_raw(input: &Input, out: &Path, base: impl Fn(&Path)) {
 fn output(input: &Input, case: &str) -> Option<PathBuf> {
     let is_qcow2 = case.ends_with("qcow2") || case.ends_with("qemu-img");
     let extension = if is_qcow2 { "qcow2" } else { "raw" };
-    (case != "calibration" && case != "decode").then(|| input.folder.join(format!("out/{case}.{extension}")))
+    (!WITHOUT_OUTPUT.contains(&case)).then(|| input.folder.join(format!("out/{case}.{extension}")))
 }
 
 /// The output of a case as its last run left it.
@@ -120,20 +135,6 @@ fn myself(words: &[&str]) -> Command {
 
 fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("--sparse=auto").args([from, to]));
-}
-
-/// Lets debugfs write the payload into the ROOT of `out`.
-fn debugfs(input: &Input, out: &Path) {
-    let mut script = String::from("mkdir /opt\nmkdir /opt/bin\n");
-    for entry in fs::read_dir(&input.payload).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        script += &format!("write {} /opt/bin/{name}\nsif /opt/bin/{name} mode 0100755\n", path.display());
-    }
-    let commands = input.folder.join("debugfs.commands");
-    fs::write(&commands, script).unwrap();
-    let image = format!("{}?offset={ROOT_OFFSET}", out.display());
-    run(Command::new("debugfs").arg("-w").arg("-f").arg(commands).arg(image));
 }
 
 fn sync(path: &Path) {
@@ -165,8 +166,9 @@ pub fn check(input: &Input) {
     for (case, _) in CASES {
         time(input, case);
     }
-    for case in ["raw", "zst-raw", "debugfs"] {
-        let image = format!("{}?offset={ROOT_OFFSET}", kept(input, case).display());
+    for case in ["raw", "zst-raw", "debugfs", "mount", "repart"] {
+        let image = kept(input, case);
+        let image = format!("{}?offset={}", image.display(), rivals::root_offset(&image));
         run(Command::new("e2fsck").args(["-fn"]).arg(image));
     }
     for case in ["qcow2", "zst-qcow2", "debugfs+qemu-img", "zstd+debugfs+qemu-img"] {

@@ -38,6 +38,15 @@ pub fn prepare() -> Input {
     if !packed.exists() {
         run(Command::new("zstd").args(["-q", "-f", "-3"]).arg(&input.base).arg("-o").arg(&packed));
     }
+    let packed = input.folder.join("base.raw.bz2");
+    if !packed.exists() {
+        let half = packed.with_extension("half");
+        let file = fs::File::create(&half).unwrap();
+        let status = Command::new("lbzip2").arg("-c").arg(&input.base).stdout(file).status();
+        assert!(status.unwrap().success());
+        fs::rename(half, packed).unwrap();
+    }
+    crate::rivals::prepare(&input);
     crate::program::prepare(&input);
     input
 }

@@ -3,7 +3,8 @@
 //!
 //! Every case is a process of its own that ends with its output synced. The cases take turns, each round the other way
 //! round; a ratio is the median of the rounds' ratios. A calibration (SHA-256 of 256 MiB) runs in each round: where it
-//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs and qemu-utils.
+//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs, lbzip2,
+//! qemu-utils and systemd-repart, and root, because two of the rivals mount.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ mod input;
 #[path = "../it/disk/kept.rs"]
 mod kept;
 mod program;
+mod rivals;
 mod rounds;
 
 /// Fewer rounds make no median.
