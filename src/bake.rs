@@ -4,6 +4,7 @@
 //! The only room beside [`crate::pin`] where decisions and the outside meet; what can be decided is decided in its pure
 //! sub-modules.
 
+pub mod carried;
 pub mod check;
 pub mod content;
 pub mod description;
@@ -12,6 +13,7 @@ mod error;
 mod facts;
 mod ground;
 mod makers;
+pub mod origin;
 pub mod plan;
 pub mod provenance;
 pub mod sbom;
@@ -19,14 +21,17 @@ pub mod settings;
 mod stock;
 pub mod sysext;
 pub mod units;
+pub mod verify;
 mod wanted;
 mod write;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
 use crate::pin::{self, Mode, Move, Newest};
 use crate::problem::{Problem, Problems};
+use crate::tree::Content;
 
 pub use desk::Desk;
 pub use error::BakeError;
@@ -103,11 +108,8 @@ pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeErr
 /// As [`stock`]; what can't be placed; what the checks refuse.
 pub fn prepare(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
     let Stocked { wanted, lock, moves } = stock(order.manifest, mode, desk)?;
-    let stock = stock::open(&wanted, &lock, desk)?;
-    let ground = ground::open(&lock, desk)?;
-    let draft = plan::draft(&wanted, &lock, &stock, desk.kiln)?;
-    let packed = stock::pack(&draft, desk)?;
-    let plan = plan::plan(draft, packed, &wanted, &lock, &stock, &ground.base, desk.kiln)?;
+    let local_files = stock::local_files(&wanted, desk)?;
+    let (plan, ground) = decide(&wanted, &lock, local_files, desk)?;
     let facts = facts::look(&plan.trees(), desk)?;
     let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
     ground.remember(desk)?;
@@ -115,6 +117,31 @@ pub fn prepare(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepar
         return Err(BakeError::Problems(Problems(findings.errors)));
     }
     Ok(Prepared { plan, lock, moves, warnings: findings.warnings, ground })
+}
+
+/// Decides everything about an image from inputs that are all in the cache.
+fn decide(
+    wanted: &Wanted,
+    lock: &Lock,
+    local_files: BTreeMap<PathBuf, Content>,
+    desk: &Desk<'_>,
+) -> Result<(Plan, ground::Ground), BakeError> {
+    let stock = stock::open(wanted, lock, local_files, desk)?;
+    let ground = ground::open(lock, desk)?;
+    let draft = plan::draft(wanted, lock, &stock, desk.kiln)?;
+    let packed = stock::pack(&draft, desk)?;
+    let plan = plan::plan(draft, packed, wanted, lock, &stock, &ground.base, desk.kiln)?;
+    Ok((plan, ground))
+}
+
+/// Decides everything and writes nothing: `kiln plan`.
+///
+/// # Errors
+/// As [`prepare`], and if a base that was decoded for it can't be kept.
+pub fn plan(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
+    let mut prepared = prepare(order, mode, desk)?;
+    prepared.ground.keep()?;
+    Ok(prepared)
 }
 
 /// Bakes: prepares and writes the image files.

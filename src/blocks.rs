@@ -4,6 +4,8 @@
 //! It names an image whatever file it lies in, costs a bake only the blocks that the bake makes, and its blocks are
 //! those of the EBS direct APIs. Reading and hashing are [`crate::host::disk`]'s; here is what to hash, and the list.
 
+mod changed;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::decode::sparse::is_zero;
 use crate::digest::{Digest, Hasher};
 use crate::disk::{Disk, Extent, Source};
+
+pub use changed::Changed;
 
 /// Bytes in a block: what PutSnapshotBlock of the EBS direct APIs takes.
 pub const BLOCK: u64 = 512 * 1024;

@@ -20,6 +20,7 @@ mod image;
 mod inode;
 mod journal;
 mod layout;
+mod owner;
 mod resize;
 mod space;
 mod store;
@@ -29,6 +30,7 @@ mod xattr;
 use uuid::Uuid;
 
 pub use self::error::Error;
+pub use self::owner::{Owner, Part};
 use crate::disk::Extent;
 use crate::tree::{Tree, TreePath};
 
@@ -58,6 +60,18 @@ pub struct Spec {
 /// # Errors
 /// If the tree does not fit, with how much is missing, or holds what ext4 can't, with its path.
 pub fn layout(tree: &Tree, spec: &Spec) -> Result<Vec<Extent>, Error> {
+    Ok(laid(tree, spec)?.extents)
+}
+
+/// Returns whose the bytes of the filesystem are that [`layout`] makes of the same arguments, sorted by place.
+///
+/// # Errors
+/// As [`layout`].
+pub fn owners(tree: &Tree, spec: &Spec) -> Result<Vec<Owner>, Error> {
+    Ok(laid(tree, spec)?.owners)
+}
+
+fn laid(tree: &Tree, spec: &Spec) -> Result<layout::Laid, Error> {
     const LABEL_BYTES: usize = 16;
     if spec.label.len() > LABEL_BYTES {
         return Err(Error::Label(spec.label.clone()));

@@ -11,7 +11,7 @@ mod parse;
 pub(crate) mod sample;
 
 pub use grow::GrowError;
-pub use parse::{Error, parse};
+pub use parse::{Error, parse, salvage};
 use uuid::Uuid;
 
 use crate::disk::Extent;

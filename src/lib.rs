@@ -37,6 +37,8 @@ pub mod blocks;
 #[cfg(feature = "toolchain")]
 pub mod boots;
 #[cfg(feature = "toolchain")]
+pub mod compare;
+#[cfg(feature = "toolchain")]
 pub mod decode;
 #[cfg(feature = "toolchain")]
 pub mod disk;

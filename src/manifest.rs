@@ -70,7 +70,7 @@ fn empty(mut report: Report) -> Problems {
 }
 
 /// A whole, valid manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Names the outputs: NAME.raw, NAME.qcow2.
     pub name: String,
@@ -123,7 +123,7 @@ impl Arch {
 }
 
 /// The image that everything is written into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// Where it comes from.
     pub source: Source,
@@ -134,7 +134,7 @@ pub struct Base {
 }
 
 /// Something that is pinned, fetched or built, and installed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Component {
     /// Unique; a name that kiln knows ("kubelet") implies where its files go.
     pub name: String,
@@ -149,7 +149,7 @@ pub struct Component {
 }
 
 /// Where one file of a component goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// Path inside the archive, name of the built program, or `*` for every regular file.
     pub member: String,
@@ -160,7 +160,7 @@ pub struct Install {
 }
 
 /// Where an input comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// A project's own release server, in the layout of kiln's table.
@@ -193,7 +193,7 @@ pub enum Source {
 }
 
 /// A project's release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The project's name in kiln's table: "kubernetes", "flatcar", "flannel", ...
     pub project: String,
@@ -206,7 +206,7 @@ pub struct Release {
 }
 
 /// How to build programs from Go modules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
     /// Holds go.mod and go.sum.
     pub folder: PathBuf,
@@ -221,7 +221,7 @@ pub struct Go {
 }
 
 /// The ranges of the cluster, and how the pod range is cut.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Version of its API servers, "v1.36.3".
     pub kubernetes: Option<String>,
@@ -244,7 +244,7 @@ pub struct Cluster {
 }
 
 /// A systemd unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     /// `kubelet.service`.
     pub name: String,
@@ -255,7 +255,7 @@ pub struct Unit {
 }
 
 /// A further file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtraFile {
     /// Absolute path in the image.
     pub path: String,
@@ -270,7 +270,7 @@ pub struct ExtraFile {
 }
 
 /// What a further file holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExtraContent {
     /// A rendered text.
@@ -284,7 +284,7 @@ pub enum ExtraContent {
 }
 
 /// A text that goes into the image; templates are rendered already.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// The text.
     pub text: String,
@@ -293,7 +293,7 @@ pub struct Text {
 }
 
 /// What `kiln bake` writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outputs {
     /// Formats, without repetition.
     pub formats: Vec<Format>,

@@ -39,6 +39,8 @@ pub enum Mode {
     Make,
     /// Neither make nor change one (`--locked`).
     Locked,
+    /// As `Locked`, and what is in the cache is enough, whatever has become of where it came from (`kiln verify`).
+    Replay,
     /// Keep the pins that fit, make the others anew (`kiln lock`).
     Renew,
     /// As `Renew`, and make these anew as well; none named: all (`kiln lock --upgrade [NAME]...`).
@@ -164,8 +166,8 @@ fn check_lock(inputs: &[Input<'_>], old: Option<&Lock>, mode: &Mode) -> Result<(
         }
     }
     match (old, mode) {
-        (None, Mode::Locked) => Err(PinError::NoLock),
-        (Some(old), Mode::Make | Mode::Locked) => match lock::misfits(inputs, old) {
+        (None, Mode::Locked | Mode::Replay) => Err(PinError::NoLock),
+        (Some(old), Mode::Make | Mode::Locked | Mode::Replay) => match lock::misfits(inputs, old) {
             misfits if misfits.is_empty() => Ok(()),
             misfits => Err(PinError::Misfits(misfits)),
         },
@@ -183,6 +185,9 @@ fn pin_one(
 ) -> Result<Locked, InputError> {
     let is_upgrade = matches!(mode, Mode::Upgrade(names) if names.is_empty() || names.contains(input.name));
     let kept = old.filter(|_| !is_upgrade);
+    if let Some(kept) = kept.filter(|kept| *mode == Mode::Replay && keep::is_there(kept, world.cache)) {
+        return Ok(kept.clone());
+    }
     match input.source {
         Source::Release(_) | Source::Url { .. } => match kept {
             Some(kept) => keep::fetched(input, kept, world),

@@ -25,11 +25,13 @@ use std::sync::Arc;
 pub use cursor::Slice;
 pub use filesystem::{Entry, FileKind, FileSystem, Stat};
 pub use foreign::root_foreign;
+pub(crate) use inspect::text as read_text;
 pub use inspect::{Component, Inspection, Os, PartitionReport, Provenance, inspect};
 pub use list::{Row, list, render_rows};
 pub use place::Place;
 pub(crate) use place::{Found, View};
 pub use probe::{Facts, probe};
+pub use table::{printable, size};
 use uuid::Uuid;
 
 use crate::disk::ReadAt;
@@ -145,6 +147,11 @@ impl Image {
     /// Returns the partitions, in the order of their numbers.
     pub fn partitions(&self) -> &[Partition] {
         &self.partitions
+    }
+
+    /// Returns the whole disk.
+    pub fn disk(&self) -> &dyn ReadAt {
+        &*self.disk
     }
 
     /// Returns the disk's size in bytes.

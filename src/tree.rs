@@ -95,6 +95,14 @@ impl Content {
             Self::Blob { size, .. } => *size,
         }
     }
+
+    /// Returns the digest of the bytes.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Inline(bytes) => Digest::of(bytes),
+            Self::Blob { digest, .. } => *digest,
+        }
+    }
 }
 
 impl TreePath {

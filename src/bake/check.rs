@@ -3,11 +3,12 @@
 //!
 //! Every check is pure and tells all it finds. Ranges and blocks are judged with the manifest, paths and their owners when
 //! the tree is laid out ([`super::content`]); here is what only shows in the finished tree. Contents of several hundred
-//! megabytes are read once, by [`facts::scan_blob`], whose result belongs to the digest and can be kept.
+//! megabytes are read once, by [`scan::scan_blob`], whose result belongs to the digest and can be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::carried::MANIFEST_PATH;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::problem::Problem;
@@ -17,6 +18,7 @@ mod directives;
 mod elf;
 pub mod facts;
 mod mode;
+pub mod scan;
 mod secret;
 mod unit;
 
@@ -66,9 +68,18 @@ pub fn check(subject: &Subject<'_>) -> Findings {
         }
     }
     unit::check(subject, &mut findings);
+    tell_once(&mut findings.errors);
     findings.errors.sort();
     findings.warnings.sort();
     findings
+}
+
+/// The carried manifest repeats texts of other files: what is wrong with one of those is told there alone.
+fn tell_once(errors: &mut Vec<Problem>) {
+    let is_repeated = |problem: &Problem| problem.key == MANIFEST_PATH;
+    if !errors.iter().all(is_repeated) {
+        errors.retain(|problem| !is_repeated(problem));
+    }
 }
 
 /// Returns the digests of the blobs that [`Subject::facts`] must hold.
@@ -104,7 +115,7 @@ impl std::fmt::Debug for Subject<'_> {
 impl Subject<'_> {
     fn facts_of(&self, content: &Content) -> BlobFacts {
         match content {
-            Content::Inline(bytes) => facts::scan_bytes(bytes),
+            Content::Inline(bytes) => scan::scan_bytes(bytes),
             Content::Blob { digest, .. } => {
                 self.facts.get(digest).cloned().expect("every blob was scanned before the checks")
             }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::carried::{Carried, MANIFEST_MODE, MANIFEST_PATH};
+use super::origin::Origin;
 use super::{provenance, sbom, sysext};
 use crate::digest::Digest;
 use crate::lock::Lock;
@@ -67,48 +67,6 @@ pub struct Inputs<'a> {
     pub mtime_s: i64,
 }
 
-/// Where a path of the image comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Origin {
-    /// A member of a component.
-    Component {
-        /// The component.
-        name: String,
-        /// Path inside its archive, or the built program's name.
-        member: String,
-    },
-    /// A unit of the manifest.
-    Unit {
-        /// Its name.
-        name: String,
-    },
-    /// A link that the `[Install]` section of a unit asks for.
-    Install {
-        /// The unit.
-        unit: String,
-    },
-    /// Another key of the manifest.
-    Manifest {
-        /// `files[0]`, `sysctls`, ...
-        key: String,
-    },
-    /// kiln itself.
-    Kiln,
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Component { name, member } => write!(f, "component {name} ({member})"),
-            Self::Unit { name } => write!(f, "unit {name}"),
-            Self::Install { unit } => write!(f, "[Install] of {unit}"),
-            Self::Manifest { key } => f.write_str(key),
-            Self::Kiln => f.write_str("kiln itself"),
-        }
-    }
-}
-
 /// Everything in its place, but neither packed nor accounted for.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -154,25 +112,34 @@ impl Draft {
         let mut planned = Planned { tree: root, origins: root_origins };
         if extension.is_some() {
             let content = packed.expect("an extension is packed before the plan is finished");
-            planned.add_own(&sysext::image_path(&inputs.manifest.name), content);
+            planned.add_own(&sysext::image_path(&inputs.manifest.name), 0o644, content);
         }
         let sbom = sbom::render(inputs.manifest, inputs.lock, inputs.plan_digest, inputs.kiln_version);
-        planned.add_own(provenance::SBOM_PATH, inline(sbom));
-        let mut image = provenance::Image::of(inputs);
+        planned.add_own(provenance::SBOM_PATH, 0o644, inline(sbom));
+        let carried = Carried::of(inputs.manifest, inputs.local_files);
+        planned.add_own(MANIFEST_PATH, MANIFEST_MODE, inline(carried.to_json()));
+        let mut image = provenance::Image {
+            version: provenance::VERSION,
+            name: inputs.manifest.name.clone(),
+            kiln: inputs.kiln_version.to_owned(),
+            plan: inputs.plan_digest,
+            lock: inputs.lock.clone(),
+            files: Vec::new(),
+        };
         image.list(&planned.tree, &planned.origins, None);
         if let Some(extension) = &extension {
             image.list(extension, &extension_origins, Some(sysext::image_path(&inputs.manifest.name)));
         }
-        planned.add_own(provenance::IMAGE_PATH, inline(image.to_json()));
+        planned.add_own(provenance::IMAGE_PATH, 0o644, inline(image.to_json()));
         clamp_times(&mut planned.tree, inputs.mtime_s);
         planned
     }
 }
 
 impl Planned {
-    fn add_own(&mut self, path: &str, content: Content) {
+    fn add_own(&mut self, path: &str, mode: u16, content: Content) {
         let path = TreePath::parse(path).expect("kiln's own paths are well formed");
-        let added = self.tree.add(path.clone(), Node::of(Kind::File(content), 0o644));
+        let added = self.tree.add(path.clone(), Node::of(Kind::File(content), mode));
         added.expect("kiln's own paths are refused to everyone else");
         self.origins.insert(path, Origin::Kiln);
     }

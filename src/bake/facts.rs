@@ -7,7 +7,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::check;
-use super::check::facts::{BlobFacts, FACTS_VERSION, scan_blob};
+use super::check::facts::{BlobFacts, FACTS_VERSION};
+use super::check::scan::scan_blob;
 use super::desk::Desk;
 use super::error::BakeError;
 use super::plan::Looked;

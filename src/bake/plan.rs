@@ -12,17 +12,19 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::BakeError;
+use super::carried::Carried;
 use super::check::facts::BlobFacts;
 use super::check::{self, Findings, Subject};
 use super::content::{self, ComponentFiles, Draft, Inputs, Planned};
+use super::origin::Origin;
 use super::wanted::Wanted;
-use super::{BakeError, content::Origin};
 use crate::base::{Base, ROOT_LABEL};
 use crate::digest::Digest;
 use crate::disk::Disk;
 use crate::ext4;
 use crate::lock::Lock;
-use crate::manifest::{Format, Manifest};
+use crate::manifest::Format;
 use crate::tree::{Content, Kind, Tree, TreePath};
 
 /// The time of every file and of the filesystem itself: 2026-01-01, as in the lab's base. Any constant will do that is
@@ -46,8 +48,8 @@ pub struct Plan {
     pub origins: BTreeMap<TreePath, Origin>,
     /// The system extension's own tree, where there is one.
     pub extension: Option<Tree>,
-    /// ROOT's UUID.
-    pub root_uuid: Uuid,
+    /// What ROOT is besides its tree.
+    pub spec: ext4::Spec,
     /// ROOT's place on the disk, in bytes.
     pub root: std::ops::Range<u64>,
     /// The whole disk.
@@ -72,28 +74,6 @@ pub(super) struct Looked {
     pub units: BTreeMap<Digest, Vec<u8>>,
 }
 
-/// What shapes an image; its JSON is what the plan's digest is over.
-#[derive(Serialize)]
-struct Shape<'a> {
-    kiln: &'a str,
-    manifest: &'a Manifest,
-    lock: &'a Lock,
-    local_files: BTreeMap<&'a PathBuf, Option<Digest>>,
-}
-
-fn digest(wanted: &Wanted, lock: &Lock, stock: &Stock, kiln: &str) -> Digest {
-    let of = |content: &Content| match content {
-        Content::Blob { digest, .. } => Some(*digest),
-        Content::Inline(bytes) => Some(Digest::of(bytes)),
-    };
-    let local_files = stock.local_files.iter().map(|(path, content)| (path, of(content))).collect();
-    let mut manifest = wanted.manifest.clone();
-    // The disk is the same whatever files hold it.
-    manifest.outputs.formats.clear();
-    let shape = Shape { kiln, manifest: &manifest, lock, local_files };
-    Digest::of(&serde_json::to_vec(&shape).expect("a shape is always JSON"))
-}
-
 fn inputs<'a>(wanted: &'a Wanted, lock: &'a Lock, stock: &'a Stock, kiln: &'a str) -> Inputs<'a> {
     Inputs {
         manifest: &wanted.manifest,
@@ -101,7 +81,7 @@ fn inputs<'a>(wanted: &'a Wanted, lock: &'a Lock, stock: &'a Stock, kiln: &'a st
         lock,
         components: &stock.components,
         local_files: &stock.local_files,
-        plan_digest: digest(wanted, lock, stock, kiln),
+        plan_digest: Carried::of(&wanted.manifest, &stock.local_files).plan(lock, kiln),
         kiln_version: kiln,
         mtime_s: EPOCH_S as i64,
     }
@@ -128,10 +108,9 @@ pub(super) fn plan(
     let Planned { tree, origins } = draft.finish(&inputs, packed);
     let grown = base.grow(wanted.manifest.outputs.size.unwrap_or(base.table.size_bytes()))?;
     let place = grown.partition(crate::base::ROOT_NUMBER).expect("growing keeps ROOT");
-    let root_uuid = derived_uuid(&digest, "root uuid");
     let spec = ext4::Spec {
         size: place.size_bytes(),
-        uuid: root_uuid,
+        uuid: derived_uuid(&digest, "root uuid"),
         hash_seed: derived_uuid(&digest, "root hash seed"),
         label: ROOT_LABEL.into(),
         time_s: EPOCH_S,
@@ -146,7 +125,7 @@ pub(super) fn plan(
         tree,
         origins,
         extension,
-        root_uuid,
+        spec,
         root: place.start_bytes()..place.end_bytes(),
         disk,
     })
@@ -189,7 +168,7 @@ impl Plan {
         actions.push(Action::Root {
             start: self.root.start,
             size: self.root.end - self.root.start,
-            uuid: self.root_uuid,
+            uuid: self.spec.uuid,
         });
         for (path, id) in self.tree.paths() {
             let node = self.tree.node(id);

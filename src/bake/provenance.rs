@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{Inputs, Origin};
+use super::origin::Origin;
 use crate::digest::Digest;
 use crate::lock::Lock;
 use crate::tree::{Content, Kind, Tree, TreePath};
@@ -18,6 +18,9 @@ pub const IMAGE_PATH: &str = "/opt/kiln/image.json";
 
 /// Where the bill of materials (CycloneDX) lies.
 pub const SBOM_PATH: &str = "/opt/kiln/sbom.cdx.json";
+
+/// Version of the format that this kiln writes.
+pub const VERSION: u32 = 1;
 
 /// The account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,18 +76,6 @@ pub enum What {
 }
 
 impl Image {
-    /// Returns the account of what `inputs` ask for, without files.
-    pub fn of(inputs: &Inputs<'_>) -> Self {
-        Self {
-            version: 1,
-            name: inputs.manifest.name.clone(),
-            kiln: inputs.kiln_version.to_owned(),
-            plan: inputs.plan_digest,
-            lock: inputs.lock.clone(),
-            files: Vec::new(),
-        }
-    }
-
     /// Adds the files and links of `tree`, which lies on ROOT or in the extension `inside`.
     pub fn list(&mut self, tree: &Tree, origins: &BTreeMap<TreePath, Origin>, inside: Option<String>) {
         let files = tree.paths().filter_map(|(path, id)| {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use super::content::{ComponentFiles, Draft, Member};
 use super::desk::Desk;
@@ -21,7 +22,13 @@ use crate::manifest::{ExtraContent, Source};
 use crate::pin;
 use crate::tree::Content;
 
-pub(super) fn open(wanted: &Wanted, lock: &Lock, desk: &Desk<'_>) -> Result<Stock, BakeError> {
+/// Opens what the lock names; `local_files` are the person's own.
+pub(super) fn open(
+    wanted: &Wanted,
+    lock: &Lock,
+    local_files: BTreeMap<PathBuf, Content>,
+    desk: &Desk<'_>,
+) -> Result<Stock, BakeError> {
     let mut components = Vec::new();
     for component in &wanted.manifest.components {
         let Some(locked) = lock.inputs.get(&component.name) else { continue };
@@ -29,6 +36,11 @@ pub(super) fn open(wanted: &Wanted, lock: &Lock, desk: &Desk<'_>) -> Result<Stoc
         let files = if is_built { built(locked, desk)? } else { unpacked(&component.name, locked, desk)? };
         components.push(ComponentFiles { name: component.name.clone(), files });
     }
+    Ok(Stock { components, local_files })
+}
+
+/// Takes the local files that a manifest names into the cache, by the path that stands there.
+pub(super) fn local_files(wanted: &Wanted, desk: &Desk<'_>) -> Result<BTreeMap<PathBuf, Content>, BakeError> {
     let mut local_files = BTreeMap::new();
     for file in &wanted.manifest.files {
         if let ExtraContent::File(path) = &file.content {
@@ -36,7 +48,7 @@ pub(super) fn open(wanted: &Wanted, lock: &Lock, desk: &Desk<'_>) -> Result<Stoc
             local_files.insert(path.clone(), content(blob.digest, blob.size, desk)?);
         }
     }
-    Ok(Stock { components, local_files })
+    Ok(local_files)
 }
 
 /// Permission bits of a program that has none of its own.
@@ -63,7 +75,8 @@ fn unpacked(name: &str, locked: &Locked, desk: &Desk<'_>) -> Result<Vec<Member>,
     Ok(members)
 }
 
-fn content(digest: Digest, size: u64, desk: &Desk<'_>) -> Result<Content, BakeError> {
+/// Returns a blob of the cache as the content of a file.
+pub(super) fn content(digest: Digest, size: u64, desk: &Desk<'_>) -> Result<Content, BakeError> {
     let data = facts::of_blob(&digest, desk)?.data;
     Ok(Content::Blob { digest, size, data })
 }

@@ -13,12 +13,19 @@ use super::group::{self, Group, Home, Inodes};
 use super::image::Image;
 use super::inode::{self, Body, Inode};
 use super::journal;
+use super::owner::{self, Owner};
 use super::resize;
 use super::space::Space;
 use super::store::Store;
 use super::superblock::Superblock;
 use crate::disk::Extent;
 use crate::tree::Kind;
+
+/// A finished filesystem.
+pub(super) struct Laid {
+    pub extents: Vec<Extent>,
+    pub owners: Vec<Owner>,
+}
 
 /// A filesystem in the making.
 pub(super) struct Layout<'a> {
@@ -37,12 +44,13 @@ impl<'a> Layout<'a> {
         let homes = group::place(&geometry, &mut space);
         space.seek(0);
         let sum = Sum::of_filesystem(spec.uuid);
-        let store = Store { space, image: Image::default(), sum, hash_seed: spec.hash_seed };
+        let (image, taken) = (Image::default(), Vec::new());
+        let store = Store { space, image, taken, sum, hash_seed: spec.hash_seed };
         Self { spec, geometry, homes, sum, store }
     }
 
-    /// Writes all inodes and returns the extents of the filesystem.
-    pub fn write(mut self, people: &[Person<'_>]) -> Result<Vec<Extent>, Error> {
+    /// Writes all inodes and returns the extents of the filesystem, and whose they are.
+    pub fn write(mut self, people: &[Person<'_>]) -> Result<Laid, Error> {
         let last = people.last().map_or(inode::FIRST, |person| person.number);
         let mut table = vec![0; last as usize * inode_bytes()];
         let journal = self.journal();
@@ -65,7 +73,8 @@ impl<'a> Layout<'a> {
         let folders = people.iter().filter(|person| person.node.kind == Kind::Folder);
         let inodes = Inodes { last, folders: folders.map(|person| person.number).collect() };
         self.finish(&table, &inodes, &journal.body);
-        Ok(self.store.image.finish())
+        let owners = owner::owners(self.store.taken, people, &self.geometry, &self.homes);
+        Ok(Laid { extents: self.store.image.finish(), owners })
     }
 
     fn settle(&self, table: &mut [u8], number: u32, inode: &Inode) {

@@ -15,6 +15,7 @@ use super::extents::{self, Run};
 use super::geometry::BLOCK_BYTES;
 use super::image::Image;
 use super::inode::{self, Body};
+use super::owner::{Part, Taken};
 use super::space::Space;
 use super::xattr;
 use crate::tree::{Content, Kind};
@@ -27,6 +28,8 @@ const LOST_AND_FOUND_BLOCKS: usize = 4;
 pub(super) struct Store {
     pub space: Space,
     pub image: Image,
+    /// Whose the blocks are that were taken so far.
+    pub taken: Vec<Taken>,
     /// Has seen the filesystem.
     pub sum: Sum,
     pub hash_seed: Uuid,
@@ -45,6 +48,7 @@ impl Store {
         if let Some(block) = attributes.block {
             body.attribute_block = self.space.take_one();
             body.blocks += 1;
+            self.note(person.number, body.attribute_block, 1, Part::Attributes);
             self.image.add(body.attribute_block, xattr::seal(block, body.attribute_block, self.sum));
         }
         Ok(body)
@@ -111,10 +115,19 @@ impl Store {
     pub fn mapped(&mut self, number: u32, size: u64, runs: &[Run]) -> Body {
         let tree = extents::tree(runs, &mut self.space, self.sum.with_inode(number));
         let blocks = runs.iter().map(|run| run.blocks).sum::<u64>() + tree.nodes.len() as u64;
+        for run in runs {
+            let part = Part::Contents { offset: run.logical * BLOCK_BYTES };
+            self.note(number, run.physical, run.blocks, part);
+        }
         for (block, bytes) in tree.nodes {
+            self.note(number, block, 1, Part::Extents);
             self.image.add(block, bytes);
         }
         let (block, flags) = (tree.root, inode::EXTENTS_FLAG);
         Body { size, blocks, flags, block, attributes: Vec::new(), attribute_block: 0 }
+    }
+
+    fn note(&mut self, inode: u32, first: u64, blocks: u64, part: Part) {
+        self.taken.push(Taken { blocks: first..first + blocks, inode, part });
     }
 }

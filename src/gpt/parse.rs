@@ -56,6 +56,20 @@ pub fn parse(image: &dyn ReadAt, name: &Path) -> Result<Table, Error> {
     }
 }
 
+/// Reads what can be made out of a table, from its backup where the primary copy is damaged; none: both are. For looking
+/// at a disk that is known not to be as it should; nothing may be written by it.
+///
+/// # Errors
+/// If the image can't be read.
+pub fn salvage(image: &dyn ReadAt) -> io::Result<Option<Table>> {
+    let mut table = Reader { image, name: Path::new(""), problems: Vec::new() }.table()?;
+    if let Some(table) = &mut table {
+        let sectors = table.sectors;
+        table.partitions.retain(|partition| partition.first <= partition.last && partition.last < sectors);
+    }
+    Ok(table)
+}
+
 struct Reader<'a> {
     image: &'a dyn ReadAt,
     name: &'a Path,

@@ -4,6 +4,8 @@
 //! What lies where was decided before ([`crate::disk::Disk`], [`crate::output`]); here bytes are moved, in bounded memory
 //! and with holes kept. Nothing is put in place: that is [`crate::host::files::Pending::commit`]'s.
 
+mod blockwise;
+mod compare;
 mod hash;
 mod image;
 mod qcow2;
@@ -18,6 +20,7 @@ use super::files::{self, FileError, Pending};
 use crate::digest::Digest;
 use crate::disk::ReadAt;
 
+pub use compare::{CompareError, Compared, compare};
 pub use hash::{digests, image_digests};
 pub use image::{OpenError, RawFile, image_in, open_image};
 pub use qcow2::{LEVEL, write_qcow2};

@@ -12,7 +12,7 @@ pub(super) fn pin(
     mode: &Mode,
     world: &World<'_>,
 ) -> Result<Locked, InputError> {
-    let (is_locked, is_offline) = (*mode == Mode::Locked, world.downloads.is_none());
+    let (is_locked, is_offline) = (matches!(mode, Mode::Locked | Mode::Replay), world.downloads.is_none());
     if let Some(kept) = kept.filter(|kept| (is_locked || is_offline) && keep::is_there(kept, world.cache)) {
         return Ok(kept.clone());
     }

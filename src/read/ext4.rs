@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! ext4 by the crate ext4-view, which reads neither extended attributes nor inline data, nor holes in files without
-//! extents (ext2, ext3).
+//! ext4 by the crate ext4-view, which reads neither inline data nor holes in files without extents (ext2, ext3), nor
+//! extended attributes: see [`attributes`].
 
+mod attributes;
+
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Read;
@@ -14,8 +17,13 @@ use super::{Entry, Fault, FileKind, FileSystem, Stat, probe};
 use crate::disk::ReadAt;
 use crate::tree::TreePath;
 
+use attributes::Attributes;
+
 struct Ext4Fs {
     ext4: Ext4,
+    slice: Slice,
+    /// Opened when it is asked first.
+    attributes: OnceCell<Attributes>,
     budget: Budget,
 }
 
@@ -35,8 +43,19 @@ impl Ext4Read for Reader {
 pub(super) fn open(slice: Slice) -> Result<Box<dyn FileSystem>, Fault> {
     let budget = Budget::default();
     budget.renew();
-    let ext4 = Ext4::load(Box::new(Reader { slice, budget: budget.clone() })).map_err(fault)?;
-    Ok(Box::new(Ext4Fs { ext4, budget }))
+    let reader = Reader { slice: slice.clone(), budget: budget.clone() };
+    let ext4 = Ext4::load(Box::new(reader)).map_err(fault)?;
+    Ok(Box::new(Ext4Fs { ext4, slice, attributes: OnceCell::new(), budget }))
+}
+
+impl Ext4Fs {
+    fn attributes(&self) -> Result<&Attributes, Fault> {
+        if let Some(open) = self.attributes.get() {
+            return Ok(open);
+        }
+        let opened = Attributes::open(self.slice.clone(), self.budget.clone())?;
+        Ok(self.attributes.get_or_init(|| opened))
+    }
 }
 
 impl FileSystem for Ext4Fs {
@@ -68,8 +87,9 @@ impl FileSystem for Ext4Fs {
         Ok(Box::new(File { file, budget: self.budget.clone() }))
     }
 
-    fn xattrs(&self, _path: &TreePath) -> Result<Option<BTreeMap<String, Vec<u8>>>, Fault> {
-        Ok(None)
+    fn xattrs(&self, path: &TreePath) -> Result<Option<BTreeMap<String, Vec<u8>>>, Fault> {
+        self.budget.renew();
+        self.attributes()?.of(&bytes(path)).map(Some)
     }
 }
 

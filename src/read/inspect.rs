@@ -161,7 +161,7 @@ fn report(image: &Image, partition: &Partition, problems: &mut Vec<String>) -> P
 }
 
 /// Reads a text; none: there is no such file, or no filesystem that could hold it.
-fn text(image: &Image, place: &str) -> Result<Option<String>, Error> {
+pub(crate) fn text(image: &Image, place: &str) -> Result<Option<String>, Error> {
     match image.read(&Place::parse(place)?, TEXT_MAX_BYTES) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) => match error.source {

@@ -21,7 +21,7 @@ pub(super) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
 }
 
 /// Writes a size in the largest binary unit that leaves at least one.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let unit = (0..units.len()).rev().find(|unit| bytes >> (10 * unit) > 0).unwrap_or(0);
     if unit == 0 {
@@ -45,7 +45,7 @@ pub(super) fn time(seconds: i64) -> String {
 }
 
 /// Makes a name safe to print: what is no printable text is written as an escape.
-pub(super) fn printable(name: &[u8]) -> String {
+pub fn printable(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name.utf8_chunks() {
         for letter in chunk.valid().chars() {

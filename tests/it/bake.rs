@@ -2,9 +2,9 @@
 //! Whole bakes by the program itself, on bases in Flatcar's layouts, judged by other people's tools.
 
 mod faults;
-mod proof;
+pub mod proof;
 mod refused;
 mod same;
-mod shop;
-mod trouble;
+pub mod shop;
+pub mod trouble;
 mod vendors;

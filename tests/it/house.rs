@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// Where effects and flows live; every other file of the library decides, and decides only.
-const PORTS_AND_FLOWS: [&str; 27] = [
+const PORTS_AND_FLOWS: [&str; 32] = [
     "audit/look.rs",
     "bake.rs",
     "bake/desk.rs",
@@ -16,11 +16,16 @@ const PORTS_AND_FLOWS: [&str; 27] = [
     "bake/ground.rs",
     "bake/makers.rs",
     "bake/stock.rs",
+    "bake/verify.rs",
+    "bake/verify/account.rs",
+    "bake/verify/error.rs",
+    "bake/verify/local.rs",
     "bake/wanted.rs",
     "bake/write.rs",
     "bin/",
     "cluster.rs",
     "cluster/",
+    "compare.rs",
     "firstboot.rs",
     "firstboot/apply",
     "firstboot/look",

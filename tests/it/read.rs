@@ -17,7 +17,7 @@ use kiln::read::{Image, Partition, Place};
 use uuid::Uuid;
 
 /// Returns an image whose partitions are these files, by label.
-fn image(parts: &[(&str, &Path)]) -> Image {
+pub fn image(parts: &[(&str, &Path)]) -> Image {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
     let disk = File::create_new(&path).unwrap();
@@ -40,7 +40,7 @@ fn place(text: &str) -> Place {
 }
 
 /// Runs a program; both words and failure are the test's.
-fn run(program: &[&str]) -> String {
+pub fn run(program: &[&str]) -> String {
     let output = Command::new(program[0])
         .args(&program[1..])
         .env("SOURCE_DATE_EPOCH", "1700000000")
@@ -54,7 +54,7 @@ fn run(program: &[&str]) -> String {
     words
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

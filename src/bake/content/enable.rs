@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Origin;
 use super::place::Placer;
+use crate::bake::origin::Origin;
 use crate::bake::units::install::{InstallError, Link, links};
 use crate::bake::units::{UnitFile, is_drop_in_name, parse};
 use crate::manifest::{Manifest, Unit};

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Origin, owned};
+use super::owned;
+use crate::bake::origin::Origin;
 use crate::problem::Problem;
 use crate::tree::{Kind, Node, Tree, TreeError, TreePath};
 

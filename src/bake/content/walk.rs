@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::place::Placer;
-use super::{ComponentFiles, Draft, Inputs, Member, Origin, clamp_times, enable, inline, text_file};
+use super::{ComponentFiles, Draft, Inputs, Member, clamp_times, enable, inline, text_file};
+use crate::bake::origin::Origin;
 use crate::bake::{settings, sysext, units};
 use crate::manifest::{Component, ExtraContent, ExtraFile, Install, Manifest};
 use crate::problem::Problems;

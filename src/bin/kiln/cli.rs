@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Lab, Up, WhichLab, WhichNode};
-pub use read::{Cat, Extract, Inspect, Ls};
+pub use read::{Cat, Diff, Extract, Inspect, Ls, Verify};
 
 /// Bakes Kubernetes node images from CoreOS images: offline, unprivileged, reproducibly, in seconds.
 #[derive(Debug, Parser)]
@@ -59,6 +59,10 @@ pub enum Verb {
     Cat(Cat),
     /// Copy a file or folder out of an image
     Extract(Extract),
+    /// Compare two images: lock, manifest, files, and the blocks that publishing would send
+    Diff(Diff),
+    /// Bake an image again in memory, from what it carries, and compare every byte
+    Verify(Verify),
     /// Make, list and revoke the bootstrap tokens that new nodes join with
     #[command(subcommand)]
     Token(Token),

@@ -5,7 +5,9 @@ use std::error::Error;
 
 use kiln::audit::look::LookError;
 use kiln::bake::BakeError;
+use kiln::bake::verify::VerifyError;
 use kiln::cluster::{AccessError, ApiError};
+use kiln::compare::DiffError;
 use kiln::exit::Exit;
 use kiln::host::cache::CacheError;
 use kiln::host::command::CommandError;
@@ -18,6 +20,7 @@ use kiln::problem::Problems;
 use kiln::{gpt, read};
 
 use crate::cli::Format;
+use crate::colour::ERROR;
 
 /// Why the program ends without having done what was asked.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl Failure {
 
     fn print_text(&self) {
         for line in self.chain().lines() {
-            eprintln!("kiln: {line}");
+            anstream::eprintln!("{ERROR}kiln:{ERROR:#} {line}");
         }
     }
 
@@ -71,6 +74,12 @@ impl From<BakeError> for Failure {
             BakeError::Problems(problems) => Self::with(exit, problems),
             error => Self::with(exit, error),
         }
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self::with(error.exit(), error)
     }
 }
 
@@ -122,6 +131,7 @@ plain!(
     DownloadError,
     OpenError,
     ExtractError,
+    DiffError,
     gpt::Error,
     read::Error,
 );

@@ -3,6 +3,7 @@
 
 mod cli;
 mod cluster;
+mod colour;
 mod failure;
 mod show;
 mod surroundings;
@@ -46,6 +47,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Ls(words) => verbs::read::ls(&words, format),
         Verb::Cat(words) => verbs::read::cat(&words),
         Verb::Extract(words) => verbs::read::extract(&words, format),
+        Verb::Diff(words) => verbs::compare::diff(&words, &here),
+        Verb::Verify(words) => verbs::compare::verify(&words, &here),
         Verb::Token(words) => verbs::token::token(&words, format),
         Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
         Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),

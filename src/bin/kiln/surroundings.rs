@@ -76,7 +76,7 @@ impl Surroundings {
         work: impl FnOnce(&Desk<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let cache = Cache::open(&self.cache_folder()?, CACHE_LIMIT)?;
-        let jobs = words.jobs.map_or(self.processors, usize::from);
+        let jobs = self.jobs(words.jobs);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let downloads = match words.offline {
             true => None,
@@ -106,6 +106,11 @@ impl Surroundings {
             columns: terminal.or(columns).unwrap_or(COLUMNS),
             is_unicode: locale.contains("utf-8") || locale.contains("utf8"),
         }
+    }
+
+    /// Returns how many things are done at once, if `wanted` does not say.
+    pub fn jobs(&self, wanted: Option<u16>) -> usize {
+        wanted.map_or(self.processors, usize::from)
     }
 
     fn network(&self, jobs: usize) -> Settings {

@@ -4,6 +4,7 @@
 pub mod bake;
 pub mod boots;
 pub mod cache;
+pub mod compare;
 pub mod ipam;
 pub mod lab;
 pub mod lock;

@@ -10,7 +10,7 @@ use super::shop::{FIRSTBOOT, Shop, is_firstboot, succeeded};
 use crate::disk::bases::{self, Layout, run};
 
 /// Where ROOT lies on a disk, in bytes, as sgdisk sees it.
-fn root(image: &Path) -> (u64, u64) {
+pub fn root(image: &Path) -> (u64, u64) {
     let told = run(Command::new("sgdisk").args(["-i", "9"]).arg(image));
     let sector = |label: &str| -> u64 {
         let line = told.lines().find(|line| line.starts_with(label)).unwrap();

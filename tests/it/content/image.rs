@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kiln::bake::check::{Findings, Subject, check, facts};
+use kiln::bake::check::{Findings, Subject, check, scan};
 use kiln::bake::content::{ComponentFiles, Inputs, Member, Planned, plan};
 use kiln::bake::sysext;
 use kiln::digest::Digest;
@@ -236,7 +236,7 @@ pub fn elf(machine: u16, interpreter: Option<&str>, rest: &str) -> Vec<u8> {
         bytes.push(0);
     }
     bytes.extend(rest.as_bytes());
-    assert!(facts::scan_bytes(&bytes).elf.is_some_and(|elf| !elf.is_broken));
+    assert!(scan::scan_bytes(&bytes).elf.is_some_and(|elf| !elf.is_broken));
     bytes
 }
 

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use kiln::bake::check::facts::{BlobFacts, SecretKind, scan_blob, scan_bytes};
+use kiln::bake::check::facts::{BlobFacts, SecretKind};
+use kiln::bake::check::scan::{scan_blob, scan_bytes};
 use kiln::bake::content::Planned;
 use kiln::tree::{Content, Kind};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Keys are made up here, of bytes that no machine ever used as a key.
 
-use super::super::facts::scan_bytes;
+use super::super::scan::scan_bytes;
 use super::*;
 
 fn base64(bytes: &[u8]) -> String {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Words of reading images.
+//! Words of reading and comparing images.
 
 use std::path::PathBuf;
 
@@ -42,4 +42,33 @@ pub struct Extract {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
+}
+
+/// Exit codes: 0 the same disk, 1 another one (or an error, which standard error then tells).
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A raw or qcow2 image.
+    pub first: PathBuf,
+    /// The image that would be published on the first.
+    pub second: PathBuf,
+    /// How many blocks are compared at once; the default is the number of processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+}
+
+/// Exit codes: 0 every byte is as it should be, 1 something differs (or an error, which standard error then tells), 78 the
+/// image can't be baked again here.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A raw or qcow2 image that kiln has baked.
+    pub image: PathBuf,
+    /// The folder of the manifest that was baked: local files that it names are looked for from there.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    /// Use nothing but the cache and local files.
+    #[arg(long)]
+    pub offline: bool,
+    /// How many things are done at once; the default is the number of processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
 }

@@ -58,7 +58,8 @@ pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn open(path: &Path) -> Result<Image, Failure> {
+/// Opens an image with its partitions.
+pub fn open(path: &Path) -> Result<Image, Failure> {
     let disk = open_image(path)?;
     let table = gpt::parse(&*disk, path)?;
     Ok(Image::new(disk, table.partitions.iter().map(Into::into).collect()))
