@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// Where effects and flows live; every other file of the library decides, and decides only.
-const PORTS_AND_FLOWS: [&str; 32] = [
+const PORTS_AND_FLOWS: &[&str] = &[
     "audit/look.rs",
     "bake.rs",
     "bake/desk.rs",
