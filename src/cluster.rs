@@ -26,6 +26,7 @@ mod meter;
 mod names;
 mod node;
 mod object;
+mod proxy;
 mod request;
 mod retry;
 mod service;

@@ -13,12 +13,14 @@ pub mod decode;
 pub mod disk;
 #[cfg(feature = "toolchain")]
 pub mod download;
-#[cfg(feature = "firstboot")]
+#[cfg(any(feature = "firstboot", feature = "toolchain"))]
 pub mod entropy;
 #[cfg(feature = "toolchain")]
 pub mod extract;
 pub mod fault;
 pub mod files;
+#[cfg(feature = "toolchain")]
+pub mod forward;
 #[cfg(feature = "toolchain")]
 pub mod go;
 pub mod interrupt;

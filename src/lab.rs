@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A cluster on one machine, booted from the image that a bake made: first its nodes, each a container of
-//! systemd-nspawn(1).
+//! A cluster on one machine, booted from the image that a bake made: a control plane and workers, each a container of
+//! systemd-nspawn(1), and a way to their API server from this machine's loopback.
 //!
 //! Whatever a node needs of the machine (mounts, loop devices, addresses) hangs on namespaces that only its own processes
 //! hold, so that it goes with them, however they end. The rest is known by the lab's name alone: a lock, a tmpfs with the
@@ -9,25 +9,42 @@
 //!
 //! The containers are privileged. They keep a cluster's parts apart from the machine by decency, not by force.
 
+mod access;
 mod down;
 mod error;
+mod form;
+mod forwarder;
+mod join;
 mod keep;
 mod lacks;
 mod layout;
+mod load;
 mod look;
 mod node;
 mod nspawn;
 mod plan;
+mod shape;
+mod smoke;
+mod stage;
 mod up;
 mod workaround;
 
+pub use access::Api;
 pub use down::down;
 pub use error::LabError;
+pub use form::{add, form};
+pub use forwarder::{carry, forward};
+pub use join::{Joining, Reached};
 pub use keep::{Ended, keep};
 pub use lacks::{Facts, Lacks, Need, lacks};
 pub use layout::{NotTheLabs, Span, Spans};
-pub use look::{Condition, NodeState, facts, labs, record, state};
+pub use load::load;
+pub use look::{Condition, NodeState, ask_stages, facts, labs, record, state};
 pub use node::{Node, NodeOrder};
-pub use plan::{Lab, Name, NameError, Network, NodeRecord, Places, Record};
-pub use up::{Made, Order, Segment, make, read_image};
+pub use plan::{Backend, Lab, Link, Name, NameError, Network, NodeRecord, Places, Record};
+pub use shape::{API_PORT, CONTROL, Shape, WORKERS_MAX, Worker, bridge};
+pub use smoke::matrix::{Cell, Matrix, Target};
+pub use smoke::smoke;
+pub use stage::{Shown, Stage};
+pub use up::{Made, Order, Segment, make, open, read_image};
 pub use workaround::{Means, Workaround, workarounds};

@@ -7,6 +7,9 @@ pub trait Progress: Sync {
     fn begin(&self, id: &str, what: &str, total: Option<u64>);
     /// `amount` more bytes (or steps) of the piece are done.
     fn advance(&self, id: &str, amount: u64);
+    /// The piece goes on to its next part; `what` says which, in a few words ("its certificate is issued").
+    /// Who shows pieces only by their beginning and end passes it over.
+    fn now(&self, _id: &str, _what: &str) {}
     /// The piece ended well; `note` says how, in a few words ("already there", "12 MB").
     fn end(&self, id: &str, note: &str);
     /// A sentence for the person that fits no piece of work, such as a retry or a warning.

@@ -167,6 +167,14 @@ impl Client {
         self.read::<Wire, _>(Request::get(&PATH).at(name)).await
     }
 
+    /// Lists all requests; the server forgets them some time after they were decided.
+    ///
+    /// # Errors
+    /// As any request.
+    pub async fn csrs(&self) -> Result<Vec<Csr>, ApiError> {
+        self.list::<Wire, _>(|| Request::get(&PATH)).await
+    }
+
     /// Waits for the end of a request that was created or looked up, for `limit` at most; then it is still pending.
     ///
     /// It watches, and where a watch ends without an answer, for whatever reason, it looks and watches on from there.

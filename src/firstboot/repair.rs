@@ -4,7 +4,7 @@
 //! kubelet goes first, or it would make pods again while their sandboxes are removed; it comes back last, when the new
 //! block's files are there.
 
-use super::network::{bridge, cni, runtime};
+use super::network::{bridge, cni};
 use crate::settings::{Fabric, Mode, Settings};
 
 /// One thing to do.
@@ -25,6 +25,11 @@ pub enum Action {
     DeleteLink(String),
 }
 
+/// What every process of every pod is in, whatever the runtime: kubelet's slices (its configuration says that systemd
+/// manages control groups). A runtime sees that the sandboxes have ended, and kubelet makes them anew, with the new block's
+/// addresses. A pattern, because a unit that is named and not there is an error.
+const PODS: &str = "kubepods*.slice";
+
 fn systemctl(words: &[&str]) -> Action {
     let arguments = words.iter().map(|word| (*word).to_owned()).collect();
     Action::Run { program: "/usr/bin/systemctl", arguments }
@@ -32,11 +37,9 @@ fn systemctl(words: &[&str]) -> Action {
 
 /// Returns what is done before the claim is made anew.
 pub fn teardown(settings: &Settings) -> Vec<Action> {
-    let endpoint = runtime::endpoint(settings.runtime).to_owned();
-    let sandboxes = ["--runtime-endpoint", &endpoint, "rmp", "--all", "--force"].map(str::to_owned);
     let mut actions = vec![
         systemctl(&["stop", "kubelet.service"]),
-        Action::Run { program: "/opt/bin/crictl", arguments: sandboxes.into() },
+        systemctl(&["stop", PODS]),
         Action::Remove(cni::CONFLIST.to_owned()),
     ];
     // dockerd holds its bridge; it reads the new address when it is started again.
@@ -76,7 +79,7 @@ mod tests {
         for mode in [Mode::Cni, Mode::Docker] {
             settings.network.mode = mode;
             let (down, up) = (teardown(&settings), revival(&settings));
-            assert_eq!(down.first(), Some(&systemctl(&["stop", "kubelet.service"])));
+            assert_eq!(down[..2], [systemctl(&["stop", "kubelet.service"]), systemctl(&["stop", PODS])]);
             assert_eq!(up.last(), Some(&systemctl(&["start", "--no-block", "kubelet.service"])));
             let bridge = Action::DeleteLink(bridge(mode).to_owned());
             assert!(down.contains(&bridge), "{down:?}");

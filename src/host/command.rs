@@ -4,6 +4,7 @@
 mod running;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -95,9 +96,21 @@ impl Program {
     /// # Errors
     /// If it can't be started, does not end in time, or fails.
     pub fn run(&self, line: &(dyn Fn(&str) + Sync)) -> Result<Vec<u8>, CommandError> {
+        self.run_fed(Stdio::null(), line)
+    }
+
+    /// Runs it to its end with a file as its standard input.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn run_with(&self, input: File) -> Result<Vec<u8>, CommandError> {
+        self.run_fed(input.into(), &|_| ())
+    }
+
+    fn run_fed(&self, input: Stdio, line: &(dyn Fn(&str) + Sync)) -> Result<Vec<u8>, CommandError> {
         let program = self.name.display().to_string();
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that a limit or Ctrl-C ends its children too.
         command.process_group(0);
         let mut child =

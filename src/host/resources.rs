@@ -62,6 +62,17 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// The number of the capability to go beyond limits (capabilities(7)).
+pub const CAP_SYS_RESOURCE: u32 = 24;
+
+/// Returns whether this process has a capability (proc_pid_status(5), CapEff).
+pub fn has_capability(number: u32) -> bool {
+    let text = text("/proc/self/status").unwrap_or_default();
+    let set = text.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set & (1 << number) != 0)
+}
+
 /// Begins a session of its own, so that no terminal's end reaches this process.
 pub fn new_session() {
     // It may lead one already.

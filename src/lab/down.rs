@@ -2,6 +2,7 @@
 //! The flow that removes a lab: everything that follows from its name, whether it is there or not, so that it works
 //! after any crash and may itself be killed and started again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::LabError;
@@ -50,14 +51,14 @@ pub(super) fn clear(lab: &Lab) -> Result<(), LabError> {
     Ok(())
 }
 
-/// A keeper that was not in its group yet ends by itself, because the group is gone.
+/// A keeper, or the forwarder, that was not in its group yet ends by itself, because the group is gone.
 fn wait_for_keepers(lab: &Lab) -> Result<(), LabError> {
     let nodes = lab.state().join("nodes");
-    if !nodes.exists() {
-        return Ok(());
-    }
-    for name in files::list(&nodes)? {
-        if files::lock(&NodeRecord::alive(&nodes.join(&name)), LIMIT)?.is_none() {
+    let names = if nodes.exists() { files::list(&nodes)? } else { Vec::new() };
+    let mut folders: Vec<PathBuf> = names.iter().map(|name| nodes.join(name)).collect();
+    folders.push(lab.forwarder());
+    for folder in folders.into_iter().filter(|folder| folder.exists()) {
+        if files::lock(&NodeRecord::alive(&folder), LIMIT)?.is_none() {
             return Err(LabError::Stuck(lab.cgroup()));
         }
     }

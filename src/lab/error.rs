@@ -3,15 +3,20 @@
 
 use std::path::PathBuf;
 
+use super::access::ADMIN;
 use super::lacks::Lacks;
 use super::layout::NotTheLabs;
-use super::plan::Name;
+use super::plan::{Name, NameError};
+use super::stage::Stage;
 use crate::base::UnknownLayout;
+use crate::cluster::{AccessError, ApiError};
 use crate::exit::Exit;
 use crate::gpt::{self, GrowError};
 use crate::host::command::CommandError;
 use crate::host::disk::{OpenError, WriteError};
+use crate::host::entropy::EntropyError;
 use crate::host::files::FileError;
+use crate::token::TokenError;
 
 /// Why a lab can't be made, used or removed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +72,9 @@ pub enum LabError {
     /// The lab is there already.
     #[error("lab {0} is up; remove it with kiln lab down --name {0}, or choose another --name")]
     Up(Name),
+    /// The lab is not whole: its `up` was cut off, or has kept a failure.
+    #[error("lab {0} is half made; remove it with kiln lab down --name {0}")]
+    HalfMade(Name),
     /// There is no such lab.
     #[error("there is no lab {0}; kiln lab list shows what there is")]
     NoLab(Name),
@@ -103,6 +111,65 @@ pub enum LabError {
         /// Where its console is.
         console: PathBuf,
     },
+    /// The lab's API server said no.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The lab's kubeconfig can't be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A control plane's own kubeconfig can't be used.
+    #[error("{ADMIN} of node {0} is no kubeconfig")]
+    Kubeconfig(Name),
+    /// A bootstrap token can't be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// A machine name can't be one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The forwarder can't work.
+    #[error("can't forward a port")]
+    Forward(#[source] std::io::Error),
+    /// First boot failed for good.
+    #[error("node {node}: {unit} ended with {status}; it said:\n{said}")]
+    FirstBoot {
+        /// The node.
+        node: Name,
+        /// The unit: `kiln-firstboot.service`.
+        unit: &'static str,
+        /// Its exit code.
+        status: String,
+        /// What it said last.
+        said: String,
+    },
+    /// A node does not become what it should.
+    #[error("node {node} {stage}, and is not Ready after {limit_s} s; its console is {}", console.display())]
+    NotReady {
+        /// The node.
+        node: Name,
+        /// How far it came.
+        stage: Stage,
+        /// The limit in seconds.
+        limit_s: u64,
+        /// Where its console is.
+        console: PathBuf,
+        /// Why the API server last gave no answer, if so.
+        #[source]
+        source: Option<Box<ApiError>>,
+    },
+    /// A pod of the smoke test does not run.
+    #[error("the smoke test's pod on {node} does not become ready: {why}")]
+    Pod {
+        /// The node.
+        node: String,
+        /// In kubelet's words.
+        why: String,
+    },
+    /// A namespace does not go away.
+    #[error("namespace {0} is not gone yet; see kubectl get namespace {0} --output yaml")]
+    Namespace(&'static str),
     /// Something that belongs to the lab can't be removed.
     #[error("processes of control group {0} don't end; see cgroup.procs there")]
     Stuck(String),

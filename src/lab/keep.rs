@@ -55,7 +55,7 @@ pub fn keep(folder: &Path) -> Result<Ended, LabError> {
     let call = nspawn::call(&node);
     let secrets = secrets(&node)?;
     // Before /run is covered.
-    let network = node.network.namespace.clone();
+    let network = node.network.link.namespace.clone();
     netns::enter(&network)?;
     mounts::leave()?;
     mounts::tmpfs(Path::new(nspawn::RUN), RUN_MAX_BYTES, "0755")?;
@@ -134,7 +134,7 @@ fn secrets(node: &NodeRecord) -> Result<Vec<(PathBuf, Vec<u8>)>, LabError> {
 }
 
 fn put_files(call: &Call, secrets: &[(PathBuf, Vec<u8>)]) -> Result<(), LabError> {
-    let texts = call.files.iter().map(|file| (&file.path, file.content.as_bytes(), file.mode()));
+    let texts = call.files.iter().map(|file| (&file.path, file.content.as_bytes(), file.mode));
     let secrets = secrets.iter().map(|(path, content)| (path, &content[..], 0o600));
     for (path, content, mode) in texts.chain(secrets) {
         files::make_folder(files::folder_of(path))?;

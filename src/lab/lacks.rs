@@ -14,6 +14,8 @@ pub struct Facts {
     pub has_loop: bool,
     /// Filesystems that are needed and that this kernel neither has nor can load.
     pub missing_filesystems: Vec<&'static str>,
+    /// Whether processes may be made less likely to be ended when memory is short (CAP_SYS_RESOURCE).
+    pub may_lower_oom_score: bool,
     /// Whether the controllers are those of cgroup v1.
     pub cgroup_v1: bool,
     /// Controllers that pods need and that are mounted nowhere.

@@ -2,14 +2,16 @@
 //! What there is: the machine's facts, the labs on it, and how their nodes are.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::access::Api;
 use super::error::LabError;
 use super::lacks::{CONTROLLERS, FILESYSTEMS, Facts, PROGRAMS};
 use super::node::{Node, read_json};
 use super::plan::{Lab, Name, NodeRecord, Places, Record};
+use super::stage::Stage;
 use crate::host::{cgroups, files, resources};
 
 /// Finds out what the machine has that a lab needs.
@@ -32,6 +34,7 @@ pub fn facts(places: &Places) -> Result<Facts, LabError> {
         missing_programs: missing_programs.collect(),
         has_loop: Path::new("/dev/loop-control").exists(),
         missing_filesystems,
+        may_lower_oom_score: resources::has_capability(resources::CAP_SYS_RESOURCE),
         cgroup_v1: cgroups::hierarchies()?.iter().any(|hierarchy| !hierarchy.is_v2),
         missing_controllers: missing_controllers.collect(),
         memory_bytes: resources::memory_bytes()?,
@@ -68,6 +71,8 @@ pub struct Condition {
     pub name: Name,
     /// Its record, if it has come so far.
     pub record: Option<Record>,
+    /// The kubeconfig of its administrator, if the cluster has come so far.
+    pub kubeconfig: Option<PathBuf>,
     /// Its nodes.
     pub nodes: Vec<NodeState>,
 }
@@ -79,6 +84,8 @@ pub struct NodeState {
     pub record: NodeRecord,
     /// What its systemd says of the system (systemctl(1), is-system-running); nothing: it does not run.
     pub system: Option<String>,
+    /// How far it is in the cluster, if that was asked and answered.
+    pub stage: Option<Stage>,
 }
 
 /// Looks at a lab.
@@ -89,7 +96,22 @@ pub fn state(lab: &Lab) -> Result<Condition, LabError> {
     let mut nodes = Vec::new();
     for node in Node::all(lab)? {
         let system = node.system().ok();
-        nodes.push(NodeState { record: node.record, system });
+        nodes.push(NodeState { record: node.record, system, stage: None });
     }
-    Ok(Condition { name: lab.name.clone(), record: record(lab)?, nodes })
+    let kubeconfig = Some(lab.kubeconfig()).filter(|path| path.exists());
+    Ok(Condition { name: lab.name.clone(), record: record(lab)?, kubeconfig, nodes })
+}
+
+/// Adds how far nodes are, as the lab's API server shows it.
+///
+/// # Errors
+/// If it does not answer.
+pub fn ask_stages(lab: &Lab, condition: &mut Condition) -> Result<(), LabError> {
+    if condition.kubeconfig.is_some() {
+        let shown = Api::of(lab)?.shown()?;
+        for node in &mut condition.nodes {
+            node.stage = Some(Stage::of(&node.record.name.to_string(), None, &shown));
+        }
+    }
+    Ok(())
 }

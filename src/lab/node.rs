@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::LabError;
 use super::layout::Layout;
-use super::plan::{Lab, Name, Network, NodeRecord};
+use super::plan::{Lab, Link, Name, Network, NodeRecord};
 use super::workaround::Workaround;
 use crate::base::Base;
 use crate::host::command::{Program, SYSTEM_PATH, Streams};
@@ -57,7 +57,7 @@ pub(super) fn plan(
     order: &NodeOrder,
     base: &Base,
     image: &Path,
-    (namespace, bridge): (PathBuf, String),
+    link: Link,
     workarounds: Vec<Workaround>,
 ) -> Result<NodeRecord, LabError> {
     let disk_bytes = order.disk_bytes.max(base.table.size_bytes());
@@ -74,7 +74,7 @@ pub(super) fn plan(
         spans: Layout::described().spans(&grown, image)?,
         console: lab.disks().join(format!("{name}.log")),
         cgroup: format!("{}/{name}", lab.cgroup()),
-        network: Network { namespace, bridge, address, gateway },
+        network: Network { link, address, gateway },
         credentials: files.collect(),
         workarounds,
         name,
@@ -217,6 +217,16 @@ impl Node {
         self.exec(words.into_iter().chain(unit), QUESTION_LIMIT)
     }
 
+    /// Returns what a unit said last in this boot.
+    ///
+    /// # Errors
+    /// As [`Node::exec`].
+    pub fn said(&self, unit: &str) -> Result<String, LabError> {
+        let words =
+            ["journalctl", "--boot", "--no-pager", "--quiet", "--output=cat", "--lines=10", "--unit", unit];
+        Ok(self.exec(words, QUESTION_LIMIT)?.trim_end().to_owned())
+    }
+
     /// Returns what the console said in all boots.
     ///
     /// # Errors
@@ -283,7 +293,11 @@ impl Node {
         })
     }
 
-    fn wait<T>(
+    /// Waits for what `look` finds.
+    ///
+    /// # Errors
+    /// If the node ends before, or `limit` is over.
+    pub(super) fn wait<T>(
         &self,
         what: &'static str,
         limit: Duration,
@@ -305,7 +319,7 @@ impl Node {
         }
     }
 
-    fn not_running(&self) -> LabError {
+    pub(super) fn not_running(&self) -> LabError {
         let said = files::read(&self.record.keeper_log(), RECORD_MAX).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).trim_end().to_owned();
         let said = if said.is_empty() { said } else { format!("; its keeper said:\n{said}") };

@@ -27,16 +27,15 @@ pub struct File {
     pub path: PathBuf,
     /// Its content.
     pub content: String,
-    /// Whether everybody in the node may read it.
-    is_shown: bool,
+    /// Its permissions.
+    pub mode: u32,
 }
 
-impl File {
-    /// Returns its permissions.
-    pub fn mode(&self) -> u32 {
-        if self.is_shown { 0o644 } else { 0o600 }
-    }
-}
+/// Secrets, and units that may hold some.
+const SECRET: u32 = 0o600;
+/// What everybody in the node may read.
+const SHOWN: u32 = 0o644;
+const PROGRAM: u32 = 0o755;
 
 /// The call of systemd-nspawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub struct Call {
 /// Returns the call for a node.
 pub fn call(node: &NodeRecord) -> Call {
     let mut call = Call { arguments: fixed(node), environment: ENVIRONMENT, files: Vec::new() };
-    call.show(NETWORK_FILE, &network_file(&node.network));
+    call.show(NETWORK_FILE, &network_file(&node.network), SHOWN);
     for means in node.workarounds.iter().flat_map(|workaround| &workaround.means) {
         call.add(means);
     }
@@ -102,7 +101,7 @@ fn fixed(node: &NodeRecord) -> Vec<String> {
     all.push(format!("--system-call-filter={SYSTEM_CALLS}"));
     all.push(format!("--machine={}", node.machine));
     all.push(format!("--hostname={}", node.name));
-    all.push(format!("--network-bridge={}", node.network.bridge));
+    all.push(format!("--network-bridge={}", node.network.link.bridge));
     all
 }
 
@@ -112,19 +111,20 @@ impl Call {
             Means::Credential { name, content } => {
                 let path = credential(name);
                 self.arguments.push(format!("--load-credential={name}:{}", path.display()));
-                self.files.push(File { path, content: content.clone(), is_shown: false });
+                self.files.push(File { path, content: content.clone(), mode: SECRET });
             }
-            Means::File { path, content } => self.show(path, content),
+            Means::File { path, content } => self.show(path, content, SHOWN),
+            Means::Program { path, content } => self.show(path, content, PROGRAM),
             Means::Path { path } => self.arguments.push(format!("--bind-ro={path}")),
         }
     }
 
     /// Has the node see a file at `path`, read-only.
-    fn show(&mut self, path: &str, content: &str) {
+    fn show(&mut self, path: &str, content: &str, mode: u32) {
         let name = path.trim_start_matches('/').replace('/', "-");
         let file = Path::new(RUN).join("shown").join(name);
         self.arguments.push(format!("--bind-ro={}:{path}", file.display()));
-        self.files.push(File { path: file, content: content.to_owned(), is_shown: true });
+        self.files.push(File { path: file, content: content.to_owned(), mode });
     }
 }
 
@@ -143,6 +143,7 @@ mod tests {
 
     use super::*;
     use crate::lab::layout::{Span, Spans};
+    use crate::lab::plan::Link;
 
     fn node() -> NodeRecord {
         let span = Span { offset: 0, len: 512 };
@@ -157,8 +158,7 @@ mod tests {
             console: "/var/lib/kiln-lab/lab/worker-1.log".into(),
             cgroup: "kiln-lab-lab/worker-1".into(),
             network: Network {
-                namespace: "/run/kiln-lab/lab/network".into(),
-                bridge: "kiln0".into(),
+                link: Link { namespace: "/run/kiln-lab/lab/network".into(), bridge: "kiln0".into() },
                 address: "10.0.2.11/24".parse().unwrap(),
                 gateway: Some([10, 0, 2, 1].into()),
             },
@@ -184,6 +184,6 @@ mod tests {
             call.files.iter().find(|file| file.path.ends_with("run-systemd-network-10-kiln-lab.network"));
         let text = "[Match]\nName=host0\n\n[Network]\nAddress=10.0.2.11/24\nGateway=10.0.2.1\n\
             LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n";
-        assert_eq!(shown.map(|file| (&file.content[..], file.mode())), Some((text, 0o644)));
+        assert_eq!(shown.map(|file| (&file.content[..], file.mode)), Some((text, 0o644)));
     }
 }

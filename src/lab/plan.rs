@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Spans;
+use super::shape::Shape;
 use super::workaround::Workaround;
 
 /// The name of a lab or of one of its nodes: a host name's letters, short enough for both in one machine name.
@@ -55,7 +56,7 @@ impl From<Name> for String {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -109,6 +110,16 @@ impl Lab {
         self.state().join("nodes").join(&node.0)
     }
 
+    /// Returns the kubeconfig of the lab's administrator; whoever can read it rules the cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.state().join("kubeconfig")
+    }
+
+    /// Returns the folder of the forwarder's record.
+    pub fn forwarder(&self) -> PathBuf {
+        self.state().join("forwarder")
+    }
+
     /// Returns the folder of disks and logs.
     pub fn disks(&self) -> PathBuf {
         self.places.disks.join(&self.name.0)
@@ -120,22 +131,44 @@ impl Lab {
     }
 }
 
+/// What runs a lab's nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// Containers of systemd-nspawn(1).
+    Nspawn,
+}
+
 /// What is known of a lab, as JSON in its tmpfs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
+    /// What runs its nodes.
+    pub backend: Backend,
+    /// What its nodes have in common.
+    pub shape: Shape,
+    /// Where its nodes' links go.
+    pub link: Link,
     /// The image that its nodes are booted from.
     pub image: PathBuf,
     /// Whether all that was asked for has been made: a lab without is a half-made one.
     pub is_whole: bool,
 }
 
+/// A bridge to hang nodes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The file of the network namespace that has it.
+    pub namespace: PathBuf,
+    /// Its name.
+    pub bridge: String,
+}
+
 /// Where a node's link goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// The file of the network namespace that has the bridge.
-    pub namespace: PathBuf,
-    /// The bridge's name.
-    pub bridge: String,
+    /// The bridge.
+    #[serde(flatten)]
+    pub link: Link,
     /// The node's address with the prefix of its segment.
     pub address: IpNet,
     /// Its way out of the segment, if there is one.

@@ -14,7 +14,8 @@ use super::lacks::{Need, lacks};
 use super::layout::Layout;
 use super::look;
 use super::node::{self, Node, NodeOrder};
-use super::plan::{Lab, Record};
+use super::plan::{Backend, Lab, Link, Record};
+use super::shape::Shape;
 use super::workaround::{Workaround, workarounds};
 use crate::base::{self, Base};
 use crate::gpt;
@@ -30,6 +31,8 @@ pub struct Order {
     pub network: Segment,
     /// How many nodes it will have, for the question whether the machine can hold them.
     pub nodes: u64,
+    /// What its nodes have in common.
+    pub shape: Shape,
     /// The `kiln` program, which keeps the nodes.
     pub kiln: PathBuf,
 }
@@ -40,12 +43,7 @@ pub enum Segment {
     /// A bridge with this address in a network namespace of the lab's own: labs don't meet, whatever their addresses.
     Own(IpNet),
     /// A bridge that somebody else made.
-    Foreign {
-        /// The file of its network namespace.
-        namespace: PathBuf,
-        /// Its name.
-        bridge: String,
-    },
+    Foreign(Link),
 }
 
 /// The name of the lab's own bridge.
@@ -58,11 +56,9 @@ const STATE_MAX_BYTES: u64 = 16 << 20;
 /// A lab that is being made or changed; nobody else changes it meanwhile.
 #[derive(Debug)]
 pub struct Made {
-    lab: Lab,
-    image: PathBuf,
-    kiln: PathBuf,
-    namespace: PathBuf,
-    bridge: String,
+    pub(super) lab: Lab,
+    pub(super) record: Record,
+    pub(super) kiln: PathBuf,
     workarounds: Vec<Workaround>,
     _lock: File,
 }
@@ -82,23 +78,42 @@ pub fn make(lab: &Lab, order: &Order) -> Result<Made, LabError> {
         return Err(LabError::Up(lab.name.clone()));
     }
     down::clear(lab)?;
-    let (namespace, bridge) = prepare(lab, order, &image)?;
+    let record = prepare(lab, order, image)?;
     let (lab, kiln, workarounds) = (lab.clone(), order.kiln.clone(), workarounds(&facts));
-    Ok(Made { lab, image, kiln, namespace, bridge, workarounds, _lock: lock })
+    Ok(Made { lab, record, kiln, workarounds, _lock: lock })
 }
 
-fn prepare(lab: &Lab, order: &Order, image: &Path) -> Result<(PathBuf, String), LabError> {
+/// Takes a whole lab to change it.
+///
+/// # Errors
+/// If there is none, it is half made, or somebody else changes it.
+pub fn open(lab: &Lab, kiln: &Path) -> Result<Made, LabError> {
+    let there = || look::record(lab)?.ok_or_else(|| LabError::NoLab(lab.name.clone()));
+    there()?;
+    let lock = files::lock(&lab.lock(), LOCK_LIMIT)?.ok_or_else(|| LabError::Busy(lab.name.clone()))?;
+    // It may have gone before the lock was ours.
+    let record = there()?;
+    if !record.is_whole {
+        return Err(LabError::HalfMade(lab.name.clone()));
+    }
+    let workarounds = workarounds(&look::facts(&lab.places)?);
+    Ok(Made { lab: lab.clone(), record, kiln: kiln.to_owned(), workarounds, _lock: lock })
+}
+
+fn prepare(lab: &Lab, order: &Order, image: PathBuf) -> Result<Record, LabError> {
+    let link = match &order.network {
+        Segment::Foreign(link) => link.clone(),
+        Segment::Own(_) => Link { namespace: lab.network(), bridge: BRIDGE.to_owned() },
+    };
+    let record = Record { backend: Backend::Nspawn, shape: order.shape, link, image, is_whole: false };
     files::make_folder(&lab.disks())?;
     files::make_folder(&lab.state())?;
     mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;
-    write_record(lab, image, false)?;
-    match &order.network {
-        Segment::Foreign { namespace, bridge } => Ok((namespace.clone(), bridge.clone())),
-        Segment::Own(address) => {
-            make_bridge(&lab.network(), &address.to_string())?;
-            Ok((lab.network(), BRIDGE.to_owned()))
-        }
+    node::write_json(&lab.record(), &record)?;
+    if let Segment::Own(address) = &order.network {
+        make_bridge(&lab.network(), &address.to_string())?;
     }
+    Ok(record)
 }
 
 fn make_bridge(namespace: &Path, address: &str) -> Result<(), LabError> {
@@ -110,20 +125,15 @@ fn make_bridge(namespace: &Path, address: &str) -> Result<(), LabError> {
     ip(&["link", "set", "lo", "up"])
 }
 
-fn write_record(lab: &Lab, image: &Path, is_whole: bool) -> Result<(), LabError> {
-    let record = Record { image: image.to_owned(), is_whole };
-    node::write_json(&lab.record(), &record)
-}
-
 impl Made {
     /// Starts a node and returns at once; its keeper makes its disk and boots it.
     ///
     /// # Errors
     /// As the machine says.
     pub fn start(&self, order: &NodeOrder) -> Result<Node, LabError> {
-        let (base, _) = read_image(&self.image)?;
-        let link = (self.namespace.clone(), self.bridge.clone());
-        let record = node::plan(&self.lab, order, &base, &self.image, link, self.workarounds.clone())?;
+        let Record { image, link, .. } = &self.record;
+        let (base, _) = read_image(image)?;
+        let record = node::plan(&self.lab, order, &base, image, link.clone(), self.workarounds.clone())?;
         node::begin(&self.lab, record, order, &self.kiln)
     }
 
@@ -132,7 +142,7 @@ impl Made {
     /// # Errors
     /// As the system says.
     pub fn finish(self) -> Result<(), LabError> {
-        write_record(&self.lab, &self.image, true)
+        node::write_json(&self.lab.record(), &Record { is_whole: true, ..self.record })
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is added to a node because it is a container, or because of the machine it runs on. Each is a credential or a
-//! file below /run; none is in the image, and `kiln lab status` lists them.
+//! file that the node sees; none is in the image, and `kiln lab status` lists them.
+
+mod kubernetes;
 
 use std::fmt;
 
@@ -28,8 +30,15 @@ pub enum Means {
         /// Its content.
         content: String,
     },
-    /// A file that is seen at a path below /run, read-only.
+    /// A file that is seen at a path, read-only: below /run, or where a program looks for drop-ins.
     File {
+        /// Where it is seen.
+        path: String,
+        /// Its content.
+        content: String,
+    },
+    /// A program that is seen at a path below /run.
+    Program {
         /// Where it is seen.
         path: String,
         /// Its content.
@@ -47,6 +56,7 @@ impl fmt::Display for Means {
         match self {
             Self::Credential { name, .. } => write!(f, "credential {name}"),
             Self::File { path, .. } => write!(f, "file {path}"),
+            Self::Program { path, .. } => write!(f, "program {path}"),
             Self::Path { path } => write!(f, "{path} of the machine"),
         }
     }
@@ -65,9 +75,12 @@ const KUBELET_WANTS: [(&str, &str); 6] = [
 
 /// Returns what every node of a lab on this machine gets.
 pub fn workarounds(facts: &Facts) -> Vec<Workaround> {
-    let mut all = vec![disk_units(), tunables(), kernel_log()];
+    let mut all = vec![disk_units(), tunables(), kernel_log(), kubernetes::conntrack()];
     if facts.cgroup_v1 {
-        all.push(writable_cgroups());
+        all.extend([writable_cgroups(), kubernetes::cgroup_v1()]);
+    }
+    if !facts.may_lower_oom_score {
+        all.extend([kubernetes::oom_score(), kubernetes::docker_oom_score()]);
     }
     all
 }

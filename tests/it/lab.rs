@@ -13,6 +13,8 @@ mod judged;
 mod nspawn;
 mod vm;
 
+const KILN: &str = env!("CARGO_BIN_EXE_kiln");
+
 /// An emulated boot takes about 130 seconds of a core; several times that where others use it too.
 const BOOT_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Where ROOT starts on the lab's disk (image/lab/build, `table`).
@@ -34,7 +36,7 @@ fn baked_into(folder: &Path) -> PathBuf {
 
 /// Runs kiln in the checkout; it must succeed.
 pub fn kiln(words: &[&str]) {
-    let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    let mut kiln = Command::new(KILN);
     let output = kiln.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
     assert!(output.status.success(), "{}", said.concat());

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use cluster::{Boots, Kubeconfig, Token};
-pub use lab::{Lab, Up, WhichLab, WhichNode};
+pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
 pub use read::{Cat, Diff, Extract, Inspect, Ls, Verify};
 
 /// Bakes Kubernetes node images from CoreOS images: offline, unprivileged, reproducibly, in seconds.

@@ -21,6 +21,7 @@ use surroundings::Surroundings;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     watch_for_interrupt(match cli.verb {
+        Verb::Lab(cli::Lab::Forward { .. }) => "the port is closed",
         Verb::Lab(_) => "kiln lab list shows what is left, kiln lab down removes it",
         _ => "nothing half made is left",
     });

@@ -77,6 +77,12 @@ impl Progress for Bars {
         }
     }
 
+    fn now(&self, id: &str, what: &str) {
+        if let Some(bar) = self.bars().get(id) {
+            bar.set_message(what.to_owned());
+        }
+    }
+
     fn end(&self, id: &str, note: &str) {
         let note = done(note);
         let Some(bar) = self.bars().remove(id) else { return };
@@ -157,6 +163,13 @@ impl Progress for Lines {
             &format!("{}: {share}", work.what),
             &serde_json::json!({"event": "advance", "id": id, "done": work.done, "total": work.total}),
         );
+    }
+
+    fn now(&self, id: &str, what: &str) {
+        self.print(what, &serde_json::json!({"event": "now", "id": id, "what": what}));
+        if let Some(work) = self.work().get_mut(id) {
+            work.what = what.to_owned();
+        }
     }
 
     fn end(&self, id: &str, note: &str) {

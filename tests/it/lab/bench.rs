@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use kiln::lab::{self, Lab, Made, Node, NodeOrder, Order, Places, Segment};
+use kiln::lab::{self, Lab, Made, Node, NodeOrder, Order, Places, Segment, Shape};
+use kiln::settings::{Fabric, Runtime};
 
 /// A node boots in about 5 seconds; many times that where others use the machine too.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(300);
@@ -47,7 +48,8 @@ impl Bench {
     /// Makes a lab whose nodes hang on another's bridge: there a test has its own control plane.
     pub fn on(name: &str, image: &Path, network: Segment) -> Self {
         let kiln = PathBuf::from(env!("CARGO_BIN_EXE_kiln"));
-        let order = Order { image: image.to_owned(), network, nodes: 1, kiln };
+        let shape = Shape { fabric: Fabric::Vxlan, runtime: Runtime::Containerd };
+        let order = Order { image: image.to_owned(), network, nodes: 1, shape, kiln };
         let mut bench = Self { lab: named(name), made: None };
         bench.made = Some(lab::make(&bench.lab, &order).unwrap_or_else(|error| panic!("{error}")));
         bench

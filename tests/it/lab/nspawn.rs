@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::baked;
 use super::bench::{ANSWER_LIMIT, BOOT_LIMIT, Bench, Given, ask, left, named, sysctls};
+use super::{KILN, baked};
 
-const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 const TOKEN: &str = "abcdef.0123456789abcdef";
 
 /// A unit that copies what it is handed to a place where the test looks.

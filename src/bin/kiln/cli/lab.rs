@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use kiln::lab::Name;
+use clap::{Args, Subcommand, ValueEnum};
+use kiln::lab::{Name, WORKERS_MAX};
 
 #[derive(Debug, Subcommand)]
 pub enum Lab {
-    /// Boot a control plane and workers from an image
+    /// Boot a control plane and workers from an image, until all nodes are Ready
     Up(Up),
     /// List the labs on this machine, also half-made ones
     List,
@@ -32,12 +32,45 @@ pub enum Lab {
     Start(WhichNode),
     /// Reboot a node and wait for it
     Reboot(WhichNode),
+    /// Boot one more worker, until it is Ready
+    Add {
+        #[command(flatten)]
+        lab: WhichLab,
+        /// What runs its containers; if not given, what runs the others'.
+        #[arg(long, value_enum)]
+        runtime: Option<Runtime>,
+    },
+    /// Join a port of this machine's loopback to an address in the lab, until Ctrl-C
+    Forward {
+        #[command(flatten)]
+        lab: WhichLab,
+        /// Where to: NODE:PORT, such as worker-1:8080, or ADDRESS:PORT of what the nodes reach.
+        target: String,
+        /// The port of the loopback; if not given, one that is free.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
+    /// Hand an archive of container images to every node
+    Load {
+        #[command(flatten)]
+        lab: WhichLab,
+        /// An archive as `docker save` or OCI tools write it.
+        archive: PathBuf,
+    },
+    /// Let every node's pod talk to every other's, to a Service and its name, and print who can
+    Smoke(WhichLab),
     /// Remove a lab and everything that belongs to it
     Down(WhichLab),
     /// Keep one node running; the lab starts this itself
     #[command(hide = true)]
     Keep {
         /// The folder of the node's record.
+        folder: PathBuf,
+    },
+    /// Carry connections to the API server; the lab starts this itself
+    #[command(hide = true)]
+    Carry {
+        /// The folder of the forwarder's record.
         folder: PathBuf,
     },
 }
@@ -65,9 +98,58 @@ pub struct Up {
     #[command(flatten)]
     pub lab: WhichLab,
     /// How many workers.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=32))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=i64::from(WORKERS_MAX)))]
     pub workers: u8,
-    /// Leave everything as it is when a node does not come up.
+    /// What runs the nodes.
+    #[arg(long, value_enum, default_value_t = Backend::Nspawn)]
+    pub backend: Backend,
+    /// What carries pods' packets between nodes.
+    #[arg(long, value_enum, default_value_t = Fabric::Vxlan)]
+    pub network: Fabric,
+    /// What runs containers.
+    #[arg(long, value_enum, default_value_t = Runtime::Containerd)]
+    pub runtime: Runtime,
+    /// Leave everything as it is when a node does not become Ready.
     #[arg(long)]
     pub keep_on_failure: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// Containers of systemd-nspawn: as root, at native speed.
+    Nspawn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fabric {
+    /// flannel, encapsulated.
+    Vxlan,
+    /// flannel, by routes.
+    HostGw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Runtime {
+    /// containerd.
+    Containerd,
+    /// dockerd behind cri-dockerd.
+    Docker,
+}
+
+impl From<Fabric> for kiln::settings::Fabric {
+    fn from(word: Fabric) -> Self {
+        match word {
+            Fabric::Vxlan => Self::Vxlan,
+            Fabric::HostGw => Self::HostGw,
+        }
+    }
+}
+
+impl From<Runtime> for kiln::settings::Runtime {
+    fn from(word: Runtime) -> Self {
+        match word {
+            Runtime::Containerd => Self::Containerd,
+            Runtime::Docker => Self::Docker,
+        }
+    }
 }

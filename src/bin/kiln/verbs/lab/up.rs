@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kiln lab up|add`: until all nodes are Ready, then a table of them and what to try next.
+
+use std::time::Instant;
+
+use kiln::exit::Exit;
+use kiln::lab::{self, Joining, Lab, Order, Segment, Shape, Stage};
+use kiln::settings::Runtime;
+use serde_json::json;
+
+use crate::cli::{self, Format};
+use crate::failure::Failure;
+use crate::show::print_json;
+use crate::surroundings::Surroundings;
+
+pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let lab = words.lab.lab();
+    let cli::Backend::Nspawn = words.backend;
+    let order = Order {
+        image: words.image.clone(),
+        network: Segment::Own(lab::bridge()),
+        nodes: 1 + u64::from(words.workers),
+        shape: Shape { fabric: words.network.into(), runtime: words.runtime.into() },
+        kiln: std::env::current_exe()?,
+    };
+    here.progress.say("nodes are privileged containers: what runs in them as root could change this machine");
+    let made = lab::make(&lab, &order)?;
+    match lab::form(&made, words.workers, &*here.progress) {
+        Ok(joined) => {
+            made.finish()?;
+            show(&lab, &joined, start, here)
+        }
+        Err(error) if words.keep_on_failure => Err(error.into()),
+        Err(error) => {
+            drop(made);
+            lab::down(&lab)?;
+            Err(error.into())
+        }
+    }
+}
+
+pub(super) fn add(lab: &Lab, runtime: Option<Runtime>, here: &Surroundings) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let made = lab::open(lab, &std::env::current_exe()?)?;
+    let joined = lab::add(&made, runtime, &*here.progress)?;
+    show(lab, &joined, start, here)
+}
+
+fn show(lab: &Lab, joined: &[Joining], start: Instant, here: &Surroundings) -> Result<Exit, Failure> {
+    let took = start.elapsed();
+    match here.format {
+        Format::Json => print_json(&json!({
+            "name": lab.name,
+            "kubeconfig": lab.kubeconfig(),
+            "took_ms": took.as_millis() as u64,
+            "nodes": joined.iter().map(described).collect::<Vec<_>>(),
+        }))?,
+        Format::Text => {
+            println!("{:<12} {:<15} {:<18} READY AFTER", "NODE", "ADDRESS", "PODS");
+            joined.iter().for_each(print);
+            println!("\nlab {} is up after {:.1} s; its kubeconfig is", lab.name, took.as_secs_f64());
+            println!("{}", lab.kubeconfig().display());
+            print_next(lab);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn described(joining: &Joining) -> serde_json::Value {
+    let record = &joining.node.record;
+    json!({ "name": record.name, "address": record.network.address.addr(), "stages": joining.reached })
+}
+
+fn print(joining: &Joining) {
+    let Some(last) = joining.reached.last() else { return };
+    let blocks = match &last.stage {
+        Stage::Ready { blocks } => blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        _ => String::new(),
+    };
+    let (name, address) = (&joining.node.record.name, joining.node.record.network.address.addr());
+    println!("{name:<12} {address:<15} {blocks:<18} {:.1} s", last.after_ms as f64 / 1000.0);
+}
+
+fn print_next(lab: &Lab) {
+    let which = if lab.name.to_string() == "lab" { String::new() } else { format!(" --name {}", lab.name) };
+    println!("\nnext:");
+    println!("  kubectl --kubeconfig {} get nodes", lab.kubeconfig().display());
+    println!("  kiln lab smoke{which}");
+    println!("  kiln lab shell worker-1{which}");
+    println!("  kiln lab down{which}");
+}
