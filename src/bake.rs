@@ -12,6 +12,7 @@ mod desk;
 mod error;
 mod facts;
 mod ground;
+mod images;
 mod makers;
 pub mod origin;
 pub mod plan;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! First boot: makes the machine that it runs on a Kubernetes node. Look, decide one step, do it, record it, look again.
 
+pub mod addons;
 pub mod apply;
 pub mod apply_bootstrap;
 pub mod apply_control;
@@ -13,6 +14,7 @@ mod entry;
 pub mod explain;
 pub mod file;
 pub mod identity;
+pub mod images;
 pub mod ledger;
 pub mod look;
 pub mod look_control;

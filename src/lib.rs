@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod addon;
 pub mod digest;
 pub mod exit;
 pub mod host;
@@ -10,7 +11,9 @@ pub mod marks;
 pub mod names;
 pub mod nearest;
 pub mod pool;
+pub mod preload;
 pub mod problem;
+pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod version;
@@ -52,6 +55,8 @@ pub mod lab;
 pub mod lock;
 #[cfg(feature = "toolchain")]
 pub mod manifest;
+#[cfg(feature = "toolchain")]
+pub mod oci;
 #[cfg(feature = "toolchain")]
 pub mod openpgp;
 #[cfg(feature = "toolchain")]

@@ -80,10 +80,14 @@ pub struct Manifest {
     pub base: Base,
     /// What goes in, in the order of the file.
     pub components: Vec<Component>,
+    /// Container images that nodes have from the start, in the order of the file.
+    pub images: Vec<Image>,
     /// The address ranges of the cluster that the image is for.
     pub cluster: Cluster,
     /// A layer of settings to bake in, beside what the rest of the manifest says of the cluster.
     pub settings: serde_yaml::Mapping,
+    /// Objects for a new cluster.
+    pub addons: Vec<Addon>,
     /// Units to add; those of `units/` in the folder of the manifest and those that kiln brings are named here too.
     pub units: Vec<Unit>,
     /// Further files.
@@ -157,6 +161,40 @@ pub struct Install {
     pub path: String,
     /// Permission bits.
     pub mode: u16,
+}
+
+/// A container image that nodes have from the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Unique among images and components; names its archive, /opt/kiln/images/NAME.tar.
+    pub name: String,
+    /// Upstream's version with its `v`, where the source has one.
+    pub version: Option<String>,
+    /// Where archive or program come from.
+    pub source: Source,
+    /// The least trust that will do.
+    pub require: Option<TrustLevel>,
+    /// The name that pods use, `kiln.local/pause:1`; none: the archive's own.
+    pub reference: Option<String>,
+    /// What the source holds.
+    pub content: ImageContent,
+    /// Whether pods' sandboxes are containers of it.
+    pub is_sandbox: bool,
+}
+
+/// What the source of a container image holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageContent {
+    /// An OCI archive.
+    Archive,
+    /// A static program, which alone the image is made of.
+    Program {
+        /// Path inside the source's archive, or the program's name.
+        member: String,
+        /// What it is started with.
+        arguments: Vec<String>,
+    },
 }
 
 /// Where an input comes from.
@@ -241,6 +279,15 @@ pub struct Cluster {
     pub surge: u32,
     /// The most pods on a node.
     pub pods_max: u32,
+}
+
+/// Objects that the control plane applies to a new cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addon {
+    /// Its name; it becomes a file, [`crate::addon::FOLDER`]/NAME.yaml.
+    pub name: String,
+    /// YAML documents; the words of [`crate::addon`] still stand in them.
+    pub text: Text,
 }
 
 /// A systemd unit.

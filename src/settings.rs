@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::Values;
+
 pub use alias::key_of as key_of_alias;
 pub use layer::{Form, Layer};
 pub use merge::{Merged, merge};
@@ -66,6 +68,9 @@ pub struct Settings {
     /// What runs containers.
     #[serde(default)]
     pub runtime: Runtime,
+    /// The image that pods' sandboxes are containers of; else the runtime's own choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
     /// Of the control-plane role only.
     #[serde(default)]
     pub control_plane: ControlPlane,
@@ -75,6 +80,15 @@ impl Settings {
     /// Returns the addresses of the cluster's DNS service: the tenth of each service range, as kubeadm has it.
     pub fn dns_addresses(&self) -> Vec<IpAddr> {
         self.service_addresses(ranges::DNS_INDEX.into())
+    }
+
+    /// Returns what the words of addons stand for.
+    pub fn addon_values(&self) -> Values {
+        Values {
+            cluster_dns: self.dns_addresses().first().map(IpAddr::to_string).unwrap_or_default(),
+            cluster_domain: self.cluster.domain.clone(),
+            api_endpoint: self.api.endpoint.clone(),
+        }
     }
 
     /// Returns the addresses of the service `kubernetes`: the first of each service range, as kube-apiserver has it.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::carried::MANIFEST_PATH;
+use super::content::ImageFile;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::problem::Problem;
@@ -33,6 +34,8 @@ pub struct Subject<'a> {
     pub manifest_path: &'a Path,
     /// ROOT, and the system extension if there is one.
     pub trees: &'a [&'a Tree],
+    /// The archives of container images.
+    pub images: &'a [ImageFile],
     /// Facts about every blob of the trees.
     pub facts: &'a BTreeMap<Digest, BlobFacts>,
     /// The bytes of the few blobs that are units; inline contents are known already.
@@ -67,6 +70,7 @@ pub fn check(subject: &Subject<'_>) -> Findings {
             }
         }
     }
+    elf::check_images(subject, &mut findings);
     unit::check(subject, &mut findings);
     tell_once(&mut findings.errors);
     findings.errors.sort();

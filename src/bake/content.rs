@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::carried::{Carried, MANIFEST_MODE, MANIFEST_PATH};
+use super::check::facts::BlobFacts;
 use super::origin::Origin;
 use super::{provenance, sbom, sysext};
 use crate::digest::Digest;
@@ -46,6 +47,21 @@ pub struct Member {
     pub content: Content,
 }
 
+/// The archive of a container image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// The image's name in the manifest.
+    pub name: String,
+    /// Whole names that pods use.
+    pub names: Vec<String>,
+    /// Digest of the image's manifest.
+    pub digest: Digest,
+    /// The archive.
+    pub content: Content,
+    /// What is known of the program that the image was made of here; none: it came as an archive.
+    pub program: Option<BlobFacts>,
+}
+
 /// All that decides what goes into ROOT.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
@@ -57,6 +73,8 @@ pub struct Inputs<'a> {
     pub lock: &'a Lock,
     /// What was unpacked or built, one for each component.
     pub components: &'a [ComponentFiles],
+    /// The archives of container images.
+    pub images: &'a [ImageFile],
     /// The local files that the manifest names in `files`, by the path that stands there.
     pub local_files: &'a BTreeMap<PathBuf, Content>,
     /// Digest of lock, manifest and every local file.
@@ -95,6 +113,8 @@ pub struct Planned {
 pub fn plan(inputs: &Inputs<'_>) -> Result<Draft, Problems> {
     let mut plan = Plan::new(inputs);
     plan.components(inputs);
+    plan.images(inputs);
+    plan.addons(inputs.manifest);
     plan.units(inputs.manifest);
     plan.settings(inputs.manifest);
     plan.extra_files(inputs);

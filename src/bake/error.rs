@@ -48,6 +48,15 @@ pub enum BakeError {
         #[source]
         source: UnpackError,
     },
+    /// The archive of a container image.
+    #[error("can't write the archive of image {name}")]
+    Image {
+        /// The image's name in the manifest.
+        name: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The compressed base.
     #[error(transparent)]
     Decode(#[from] DecodeError),

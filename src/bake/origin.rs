@@ -14,6 +14,11 @@ pub enum Origin {
         /// Path inside its archive, or the built program's name.
         member: String,
     },
+    /// The archive of a container image.
+    Image {
+        /// Its name in the manifest.
+        name: String,
+    },
     /// A unit of the manifest.
     Unit {
         /// Its name.
@@ -37,6 +42,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Component { name, member } => write!(f, "component {name} ({member})"),
+            Self::Image { name } => write!(f, "image {name}"),
             Self::Unit { name } => write!(f, "unit {name}"),
             Self::Install { unit } => write!(f, "[Install] of {unit}"),
             Self::Manifest { key } => f.write_str(key),

@@ -16,7 +16,7 @@ use super::BakeError;
 use super::carried::Carried;
 use super::check::facts::BlobFacts;
 use super::check::{self, Findings, Subject};
-use super::content::{self, ComponentFiles, Draft, Inputs, Planned};
+use super::content::{self, ComponentFiles, Draft, ImageFile, Inputs, Planned};
 use super::origin::Origin;
 use super::wanted::Wanted;
 use crate::base::{Base, ROOT_LABEL};
@@ -48,6 +48,8 @@ pub struct Plan {
     pub origins: BTreeMap<TreePath, Origin>,
     /// The system extension's own tree, where there is one.
     pub extension: Option<Tree>,
+    /// The archives of container images.
+    pub images: Vec<ImageFile>,
     /// What ROOT is besides its tree.
     pub spec: ext4::Spec,
     /// ROOT's place on the disk, in bytes.
@@ -61,6 +63,8 @@ pub struct Plan {
 pub(super) struct Stock {
     /// One for each component of the manifest.
     pub components: Vec<ComponentFiles>,
+    /// One for each container image of the manifest.
+    pub images: Vec<ImageFile>,
     /// The person's files, by the path in the manifest.
     pub local_files: BTreeMap<PathBuf, Content>,
 }
@@ -80,6 +84,7 @@ fn inputs<'a>(wanted: &'a Wanted, lock: &'a Lock, stock: &'a Stock, kiln: &'a st
         manifest_path: &wanted.path,
         lock,
         components: &stock.components,
+        images: &stock.images,
         local_files: &stock.local_files,
         plan_digest: Carried::of(&wanted.manifest, &stock.local_files).plan(lock, kiln),
         kiln_version: kiln,
@@ -125,6 +130,7 @@ pub(super) fn plan(
         tree,
         origins,
         extension,
+        images: stock.images.clone(),
         spec,
         root: place.start_bytes()..place.end_bytes(),
         disk,
@@ -156,6 +162,7 @@ impl Plan {
             manifest: &wanted.manifest,
             manifest_path: &wanted.path,
             trees: &self.trees(),
+            images: &self.images,
             facts: &looked.blobs,
             unit_blobs: &looked.units,
             exists_in_base,

@@ -10,18 +10,16 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::lock::{Lock, Locked, Trust, TrustLevel};
-use crate::manifest::{Component, Manifest, Source};
+use crate::manifest::{Component, Image, Manifest, Source};
 
 /// Renders the bill of materials.
 pub fn render(manifest: &Manifest, lock: &Lock, plan_digest: Digest, kiln_version: &str) -> String {
     let image_ref = format!("image:{}", manifest.name);
-    let by_name: BTreeMap<&str, &Component> =
-        manifest.components.iter().map(|component| (component.name.as_str(), component)).collect();
-    let components: Vec<Value> = lock
-        .inputs
-        .iter()
-        .map(|(name, locked)| component(name, locked, by_name.get(name.as_str()).copied()))
-        .collect();
+    let components = manifest.components.iter().map(Part::of_component);
+    let parts: BTreeMap<&str, Part<'_>> =
+        components.chain(manifest.images.iter().map(Part::of_image)).map(|part| (part.name, part)).collect();
+    let components: Vec<Value> =
+        lock.inputs.iter().map(|(name, locked)| component(name, locked, parts.get(name.as_str()))).collect();
     let refs: Vec<String> = lock.inputs.keys().map(|name| input_ref(name)).collect();
     let bom = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -45,6 +43,27 @@ pub fn render(manifest: &Manifest, lock: &Lock, plan_digest: Digest, kiln_versio
     text
 }
 
+/// What the manifest says of an input.
+struct Part<'a> {
+    name: &'a str,
+    /// CycloneDX's word.
+    kind: &'static str,
+    version: Option<&'a String>,
+    source: &'a Source,
+}
+
+impl<'a> Part<'a> {
+    fn of_component(component: &'a Component) -> Self {
+        let Component { name, version, source, .. } = component;
+        Self { name, kind: "application", version: version.as_ref(), source }
+    }
+
+    fn of_image(image: &'a Image) -> Self {
+        let Image { name, version, source, .. } = image;
+        Self { name, kind: "container", version: version.as_ref(), source }
+    }
+}
+
 /// Returns a UUID of version 8 (RFC 9562: the bits' meaning is ours) made of the plan's digest.
 fn serial_number(plan_digest: Digest) -> String {
     let mut bytes = [0; 16];
@@ -56,19 +75,19 @@ fn input_ref(name: &str) -> String {
     format!("input:{name}")
 }
 
-fn component(name: &str, locked: &Locked, component: Option<&Component>) -> Value {
-    let is_base = component.is_none();
+fn component(name: &str, locked: &Locked, part: Option<&Part<'_>>) -> Value {
     let mut value = json!({
-        "type": if is_base { "operating-system" } else { "application" },
+        // What no part of the manifest is is the base.
+        "type": part.map_or("operating-system", |part| part.kind),
         "bom-ref": input_ref(name),
         "name": name,
         "properties": properties(locked),
         "components": files(name, locked),
     });
-    let version = locked.version.as_ref().or(component.and_then(|component| component.version.as_ref()));
+    let version = locked.version.as_ref().or(part.and_then(|part| part.version));
     if let Some(version) = version {
         value["version"] = json!(version);
-        if let Some(kind) = purl_type(component) {
+        if let Some(kind) = purl_type(part) {
             value["purl"] = json!(format!("pkg:{kind}/{}@{}", escaped(name), escaped(version)));
         }
     }
@@ -110,8 +129,8 @@ fn trust_word(level: TrustLevel) -> Value {
 }
 
 /// A package URL names a package where scanners can look it up; elsewhere there is none.
-fn purl_type(component: Option<&Component>) -> Option<&'static str> {
-    match component?.source {
+fn purl_type(part: Option<&Part<'_>>) -> Option<&'static str> {
+    match part?.source {
         Source::Release(_) | Source::Go(_) | Source::Url { .. } => Some("generic"),
         Source::File { .. } | Source::Itself | Source::Recipe { .. } => None,
     }

@@ -18,6 +18,8 @@ use crate::settings::VERSION;
 struct Baked<'a> {
     version: u32,
     image: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<&'a str>,
     cluster: BakedCluster,
     /// The manifest's own settings; its `cluster` goes into that above.
     #[serde(flatten)]
@@ -50,7 +52,9 @@ pub fn baked_layer(manifest: &Manifest) -> String {
     let own =
         settings.remove("cluster").and_then(|cluster| cluster.as_mapping().cloned()).unwrap_or_default();
     let cluster = cluster(manifest.cluster.clone(), own);
-    let settings = Baked { version: VERSION, image: &manifest.name, cluster, settings };
+    let sandbox = manifest.images.iter().find(|image| image.is_sandbox);
+    let sandbox = sandbox.and_then(|image| image.reference.as_deref());
+    let settings = Baked { version: VERSION, image: &manifest.name, sandbox, cluster, settings };
     let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
     format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
 }

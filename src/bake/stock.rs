@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use super::content::{ComponentFiles, Draft, Member};
 use super::desk::Desk;
 use super::error::BakeError;
-use super::facts;
 use super::plan::Stock;
 use super::sysext;
 use super::wanted::Wanted;
+use super::{facts, images};
 use crate::digest::Digest;
 use crate::host::cache::Cache;
 use crate::host::disk::Blobs;
@@ -32,11 +32,11 @@ pub(super) fn open(
     let mut components = Vec::new();
     for component in &wanted.manifest.components {
         let Some(locked) = lock.inputs.get(&component.name) else { continue };
-        let is_built = matches!(component.source, Source::Go(_) | Source::Itself);
-        let files = if is_built { built(locked, desk)? } else { unpacked(&component.name, locked, desk)? };
+        let files = members(&component.name, &component.source, locked, desk)?;
         components.push(ComponentFiles { name: component.name.clone(), files });
     }
-    Ok(Stock { components, local_files })
+    let images = images::open(wanted, lock, desk)?;
+    Ok(Stock { components, images, local_files })
 }
 
 /// Takes the local files that a manifest names into the cache, by the path that stands there.
@@ -49,6 +49,19 @@ pub(super) fn local_files(wanted: &Wanted, desk: &Desk<'_>) -> Result<BTreeMap<P
         }
     }
     Ok(local_files)
+}
+
+/// Returns the files of an input: what was built, or the members of what was fetched.
+pub(super) fn members(
+    name: &str,
+    source: &Source,
+    locked: &Locked,
+    desk: &Desk<'_>,
+) -> Result<Vec<Member>, BakeError> {
+    match source {
+        Source::Go(_) | Source::Itself => built(locked, desk),
+        _ => unpacked(name, locked, desk),
+    }
 }
 
 /// Permission bits of a program that has none of its own.

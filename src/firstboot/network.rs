@@ -55,7 +55,7 @@ pub fn files(settings: &Settings, identity: &Identity, blocks: &[IpNet], uplink:
     files.extend(kubelet::files(settings, identity, blocks));
     files.push(proxy::configuration(settings.network.mode, identity));
     files.extend(flannel::configuration(settings, mtu(settings, blocks, uplink)));
-    files.extend(runtime::files(settings.runtime));
+    files.extend(runtime::files(settings));
     files.extend(docker::daemon(settings, blocks, mtu(settings, blocks, uplink)));
     files.extend(cni::conflist(settings.network.mode, blocks, mtu(settings, blocks, uplink)));
     files
@@ -108,6 +108,9 @@ fn environment(settings: &Settings, identity: &Identity, uplink: &Uplink) -> Fil
     if settings.runtime == Runtime::Docker {
         let plugin = if settings.network.mode == Mode::Cni { "cni" } else { "" };
         text += &format!("CRI_DOCKERD_NETWORK_PLUGIN={plugin}\n");
+        // The whole word, so that cri-dockerd keeps its own default where there is none.
+        let sandbox = settings.sandbox.iter().map(|image| format!("--pod-infra-container-image={image}"));
+        text += &format!("CRI_DOCKERD_SANDBOX={}\n", sandbox.collect::<String>());
     }
     File::readable(NODE_ENVIRONMENT, text)
 }

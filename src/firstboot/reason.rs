@@ -220,6 +220,9 @@ pub enum Reason {
     /// The cluster's objects are not there yet.
     #[error("the cluster's objects: {0}")]
     ObjectsLater(String),
+    /// Addons that are not applied, each with its reason.
+    #[error("addons are not applied: {0}")]
+    Addons(String),
     /// The request never came to an answer, or to an unwelcome one.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -277,6 +280,7 @@ impl Reason {
             | Self::NotReady(_)
             | Self::NotYetFiles(_)
             | Self::ObjectsLater(_)
+            | Self::Addons(_)
             | Self::Former { .. } => false,
             Self::Fault(fault) => {
                 matches!(fault, Fault::Refused(_) | Fault::Untrusted(_) | Fault::Clock(_))
@@ -291,6 +295,11 @@ impl Reason {
             Exit::TryAgain => Self::ObjectsLater(stuck.reason),
             _ => Self::Objects(stuck.reason),
         }
+    }
+
+    /// Returns that addons failed, unless none did.
+    pub fn of_addons(failures: Vec<String>) -> Option<Self> {
+        (!failures.is_empty()).then(|| Self::Addons(failures.join("; ")))
     }
 
     /// Returns the exit code of a run that ends for this reason.

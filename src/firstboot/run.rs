@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The loop: look, decide one step, do it, record it, look again; with a deadline and a limit on turns.
 
+mod addons;
 mod diary;
+mod images;
 mod plane;
 mod repair;
 
@@ -22,12 +24,15 @@ use crate::host::root::Root;
 use crate::settings::Settings;
 
 pub use diary::Diary;
+pub use images::{ImagesError, Imported, import};
 pub use repair::RepairError;
 
 /// Ends before the unit's TimeoutStartSec=10min does, so that the reason is told.
 const DEADLINE: Duration = Duration::from_secs(8 * 60);
 /// How long a node with a recorded claim asks a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// How long the own API server may take until it is ready; the unit starts again after that.
+const READY_LIMIT: Duration = Duration::from_secs(120);
 /// A birth has some 30 turns, each miss of a claim three more, each wait one.
 const TURNS_MAX: u32 = 5_000;
 /// Pauses between tries of an unborn node, and of one that has its claim.

@@ -14,7 +14,7 @@ pub const BASE: &str = "base";
 /// One thing that is pinned.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// Unique: [`BASE`] or the component's name.
+    /// Unique: [`BASE`], or the name of a component or container image.
     pub name: &'a str,
     /// Where it comes from.
     pub source: &'a Source,
@@ -22,7 +22,7 @@ pub struct Input<'a> {
     pub require: Option<TrustLevel>,
     /// What programs in it are built for.
     pub arch: Arch,
-    /// The platform of the base; none: it is a component.
+    /// The platform of the base; none: it is something else.
     pub flavour: Option<&'a str>,
     /// The version that the manifest says it has; a release says more in its source.
     pub version: Option<&'a str>,
@@ -39,7 +39,12 @@ pub fn inputs(manifest: &Manifest) -> Vec<Input<'_>> {
         let version = component.version.as_deref();
         Input { name, source, require: component.require, arch, flavour: None, version }
     });
-    std::iter::once(base).chain(components).collect()
+    let images = manifest.images.iter().map(|image| {
+        let (name, source) = (image.name.as_str(), &image.source);
+        let version = image.version.as_deref();
+        Input { name, source, require: image.require, arch, flavour: None, version }
+    });
+    std::iter::once(base).chain(components).chain(images).collect()
 }
 
 impl Input<'_> {

@@ -80,31 +80,33 @@ impl Known {
     pub fn install(&self, source: &Source, version: Option<&str>, arch: Arch) -> Option<Vec<Install>> {
         match source {
             Source::Go(go) => Some(programs(go).into_iter().map(|program| self.built(program)).collect()),
-            Source::Release(_) => self.members(version, arch),
-            Source::Itself => self.members(None, arch),
+            Source::Release(_) => self.installs(version, arch),
+            Source::Itself => self.installs(None, arch),
             Source::Url { url, .. } => self.download(file_name(url.split(['?', '#']).next()?), version, arch),
             Source::File { path, .. } => self.download(path.file_name()?.to_str()?, version, arch),
             Source::Recipe { .. } => None,
         }
     }
 
-    /// The members of the project's own archive, or its one file.
-    fn members(&self, version: Option<&str>, arch: Arch) -> Option<Vec<Install>> {
-        let fill = |member: &&str| {
-            let member = match version {
-                Some(version) => member.replace("{version}", version).replace("{arch}", arch.name()),
-                None if member.contains("{version}") => return None,
-                None => (*member).to_owned(),
-            };
-            Some(Install { member, path: self.folder.to_owned(), mode: PROGRAM_MODE })
+    /// Returns the members of the project's own archive, or its one file.
+    pub fn members(&self, version: Option<&str>, arch: Arch) -> Option<Vec<String>> {
+        let fill = |member: &&str| match version {
+            Some(version) => Some(member.replace("{version}", version).replace("{arch}", arch.name())),
+            None if member.contains("{version}") => None,
+            None => Some((*member).to_owned()),
         };
         self.members.iter().map(fill).collect()
+    }
+
+    fn installs(&self, version: Option<&str>, arch: Arch) -> Option<Vec<Install>> {
+        let install = |member| Install { member, path: self.folder.to_owned(), mode: PROGRAM_MODE };
+        Some(self.members(version, arch)?.into_iter().map(install).collect())
     }
 
     /// An archive is taken for one in the project's layout, another file for the program itself.
     fn download(&self, file: &str, version: Option<&str>, arch: Arch) -> Option<Vec<Install>> {
         if ARCHIVES.iter().any(|suffix| file.ends_with(suffix)) {
-            return self.members(version, arch);
+            return self.installs(version, arch);
         }
         let [program] = self.members else { return None };
         let path = format!("{}{}", self.folder, file_name(program));
@@ -120,7 +122,7 @@ impl Known {
 
 /// Returns the names that `go build` gives: the last element of the import path, or the one before a major version
 /// ("/v2"; cmd/go, "go help build").
-fn programs(go: &Go) -> Vec<&str> {
+pub fn programs(go: &Go) -> Vec<&str> {
     go.packages.iter().map(|package| program(package)).collect()
 }
 

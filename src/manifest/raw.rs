@@ -8,6 +8,8 @@
 //! Sections that must be there are optional in Rust but required in the schema: when one is missing, the others are
 //! still validated and all problems come at once.
 
+mod image;
+
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -16,6 +18,8 @@ use serde::Deserialize;
 use super::{Arch, Format};
 use crate::lock::TrustLevel;
 use crate::settings::keys;
+
+pub use image::{Image, ImageWords};
 
 /// A kiln manifest: what goes into a node image.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,9 +42,16 @@ pub struct Manifest {
     /// What goes in, by name. Names that kiln knows (kubelet, kube-proxy, cni-plugins, ...) need no 'install'.
     #[schemars(required)]
     pub components: Option<BTreeMap<String, Component>>,
+    /// Container images that nodes have from the start, by name. Their archives lie in /opt/kiln/images and are imported at
+    /// boot, before kubelet starts.
+    #[serde(default)]
+    pub images: BTreeMap<String, Image>,
     /// The cluster that the nodes will join: its versions and its address ranges.
     #[schemars(required)]
     pub cluster: Option<Cluster>,
+    /// Objects that the control plane applies to a new cluster, in the order of their names.
+    #[serde(default)]
+    pub addons: Vec<Addon>,
     /// systemd units to add.
     #[serde(default)]
     pub units: Vec<Unit>,
@@ -210,6 +221,23 @@ pub struct Cluster {
     /// The most pods on a node. Default: 110, or what a block serves if that is less.
     #[schemars(extend("minimum" = 1))]
     pub max_pods: Option<u32>,
+}
+
+/// Objects for a new cluster: YAML documents, from one of 'file', 'text', 'template'. In them ${KILN_CLUSTER_DNS},
+/// ${KILN_CLUSTER_DOMAIN} and ${KILN_API_ENDPOINT} stand for what the control plane's settings say.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["file"] }, { "required": ["text"] }, { "required": ["template"] }]))]
+pub struct Addon {
+    /// Its name: 'coredns'.
+    #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
+    pub name: String,
+    /// A YAML file on this machine; relative to the manifest's folder.
+    pub file: Option<String>,
+    /// The documents.
+    pub text: Option<String>,
+    /// A template file on this machine; relative to the manifest's folder.
+    pub template: Option<String>,
 }
 
 /// A systemd unit, with its text from one of 'file', 'text', 'template'.

@@ -3,10 +3,12 @@
 //!
 //! Each section validates alone and returns nothing when it is wrong; the whole is put together only when nothing was.
 
+mod addon;
 mod base;
 mod cluster;
 mod component;
 mod content;
+mod image;
 mod origin;
 mod outputs;
 mod place;
@@ -36,6 +38,8 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
     let default = component::Defaults { arch, kubernetes: kubernetes.as_deref() };
     let components =
         component::components(raw.components.unwrap_or_default(), default, &at.key("components"), report);
+    let images = image::images(raw.images, &components, default, &at.key("images"), report);
+    settings::sandbox(&images, &at.key("settings"), report);
     let outputs = outputs::outputs(&raw.outputs, base.as_ref(), &at.key("outputs"), report);
     let modules = content::modules(raw.modules, &at.key("modules"), report);
     let sysctls = content::sysctls(raw.sysctls, &at.key("sysctls"), report);
@@ -47,21 +51,24 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
         _ => None,
     };
     let mut texts = text::Texts { read, templates, report };
+    let addons = addon::addons(raw.addons, &at.key("addons"), &mut texts);
     let units = content::units(raw.units, &at.key("units"), &mut texts);
     let files = content::files(raw.files, &at.key("files"), &mut texts);
-    place::conflicts(&components, &units, &files, report);
+    place::conflicts(&components, &addons, &units, &files, report);
     let whole = report.is_clean().then_some((name?, arch?, base?, cluster?, outputs?));
     let (name, arch, base, cluster, outputs) = whole?;
-    let (components, units, files) =
-        (without_places(components), without_places(units), without_places(files));
+    let (components, images) = (without_places(components), without_places(images));
+    let (addons, units, files) = (without_places(addons), without_places(units), without_places(files));
     let (sysext, settings) = (raw.sysext, raw.settings.0);
     Some(Manifest {
         name,
         arch,
         base,
         components,
+        images,
         cluster,
         settings,
+        addons,
         units,
         files,
         modules,

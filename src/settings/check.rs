@@ -12,6 +12,7 @@ mod node;
 use super::ranges::{self, Cut, Wanted, Words};
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::reference::Reference;
 use crate::version::Version;
 
 /// Whether more layers follow.
@@ -53,6 +54,7 @@ pub fn check(at: &At<'_>, cut: &Cut, extent: Extent, report: &mut Report) {
     api::check(at, cut, whole, report);
     node::check(&at.key("node"), cut, report);
     network(at, cut, whole, report);
+    sandbox(&at.key("sandbox"), report);
     names(&at.key("control_plane").key("names"), report);
 }
 
@@ -152,6 +154,14 @@ fn network(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
         let family = if has_v6 { "IPv6" } else { "IPv4" };
         let what = format!("{found} bytes are less than {family} needs");
         report.wrong(&mtu, what, format!("use {least} to 65535, or leave it out"));
+    }
+}
+
+fn sandbox(at: &At<'_>, report: &mut Report) {
+    let Some(text) = at.text() else { return };
+    if let Err(error) = text.parse::<Reference>() {
+        let fix = "write it whole, with registry and tag, as in registry.example/pause:3.10".to_owned();
+        report.wrong(at, format!("'{text}' {error}"), fix);
     }
 }
 

@@ -72,11 +72,17 @@ const SECTIONS: [(&str, &str); 6] = [
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Every key, in the order in which they are told.
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 31] = [
     derived("", "version", Kind::Only(super::VERSION), ("kiln", true), "The version of this format: 1."),
     derived("", "image", Kind::Text, ("name", true), "The image's name."),
     key("", "role", Kind::Word(&["worker", "control-plane"]), "What a machine becomes. Default: worker."),
     key("", "runtime", Kind::Word(&["containerd", "docker"]), "What runs containers. Default: containerd."),
+    key(
+        "",
+        "sandbox",
+        Kind::Text,
+        "The image that pods' sandboxes are containers of: 'registry.example/pause:3.10'. Default: the runtime's own choice.",
+    ),
     derived(
         "cluster",
         "kubernetes",

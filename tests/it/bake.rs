@@ -2,6 +2,7 @@
 //! Whole bakes by the program itself, on bases in Flatcar's layouts, judged by other people's tools.
 
 mod faults;
+mod images;
 pub mod proof;
 mod refused;
 mod same;

@@ -92,6 +92,7 @@ pub fn settings() -> Settings {
         node: Node::default(),
         network: Network::default(),
         runtime: Runtime::default(),
+        sandbox: None,
         control_plane: ControlPlane::default(),
     }
 }

@@ -14,6 +14,7 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "bake/error.rs",
     "bake/facts.rs",
     "bake/ground.rs",
+    "bake/images.rs",
     "bake/makers.rs",
     "bake/stock.rs",
     "bake/verify.rs",

@@ -7,6 +7,7 @@
     reason = "tests touch the world and may panic"
 )]
 
+mod addons;
 mod bake;
 mod bench;
 mod birth;
@@ -24,6 +25,7 @@ mod ipam;
 mod lab;
 mod manifest;
 mod network;
+mod oci;
 mod people;
 mod policies;
 mod races;

@@ -6,6 +6,7 @@
 mod cases;
 mod docker;
 mod golden;
+mod images;
 mod links;
 mod node;
 mod pods;

@@ -10,6 +10,7 @@ use object::{Endianness, FileKind};
 use super::facts::{BlobFacts, Elf};
 use super::{Findings, Subject};
 use crate::manifest::Arch;
+use crate::problem::Problem;
 use crate::tree::TreePath;
 
 /// Reads an ELF header from a file's first bytes; none: it is something else.
@@ -50,9 +51,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings, path: &TreeP
         return findings.errors.push(subject.problem(path, "is a damaged ELF file".into(), fix));
     }
     // BPF programs run on a machine of their own.
-    if elf.machine != machine_of(subject.manifest.arch) && elf.machine != EM_BPF.0 {
-        let (built, wanted) = (machine_name(elf.machine), machine_name(machine_of(subject.manifest.arch)));
-        let what = format!("is a program for {built}, but the image is for {wanted}");
+    if let Some(what) = foreign(elf, subject.manifest.arch).filter(|_| elf.machine != EM_BPF.0) {
         return findings.errors.push(subject.problem(
             path,
             what,
@@ -63,6 +62,36 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings, path: &TreeP
         let what = format!("is loaded by {interpreter}, which neither the image nor its base has");
         findings.errors.push(subject.problem(path, what, "take a static build, or one for the base's libc"));
     }
+}
+
+/// Judges the programs that container images are made of: nothing is there that could load them.
+pub(super) fn check_images(subject: &Subject<'_>, findings: &mut Findings) {
+    for image in subject.images {
+        let Some(facts) = &image.program else { continue };
+        let (what, fix) = match &facts.elf {
+            None => ("is made of something that is no program".to_owned(), "name a static ELF program"),
+            Some(elf) if elf.is_broken => {
+                ("is made of a damaged ELF file".to_owned(), "fetch or build it again")
+            }
+            Some(elf) => match (foreign(elf, subject.manifest.arch), &elf.interpreter) {
+                (Some(what), _) => (what, "take the program for the image's arch"),
+                (None, Some(loader)) => (
+                    format!("is made of a program that {loader} loads, which it has not"),
+                    "take a static build",
+                ),
+                (None, None) => continue,
+            },
+        };
+        let (file, key) = (subject.manifest_path.to_owned(), format!("images.{}", image.name));
+        findings.errors.push(Problem { file, place: None, key, what, fix: Some(fix.to_owned()) });
+    }
+}
+
+/// Says that a program is for another machine.
+fn foreign(elf: &Elf, arch: Arch) -> Option<String> {
+    let wanted = machine_of(arch);
+    let (built, is_foreign) = (machine_name(elf.machine), elf.machine != wanted);
+    is_foreign.then(|| format!("is a program for {built}, but the image is for {}", machine_name(wanted)))
 }
 
 fn machine_of(arch: Arch) -> u16 {

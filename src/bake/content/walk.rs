@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::place::Placer;
-use super::{ComponentFiles, Draft, Inputs, Member, clamp_times, enable, inline, text_file};
+use super::{ComponentFiles, Draft, ImageFile, Inputs, Member, clamp_times, enable, inline, text_file};
+use crate::addon;
 use crate::bake::origin::Origin;
 use crate::bake::{settings, sysext, units};
-use crate::manifest::{Component, ExtraContent, ExtraFile, Install, Manifest};
+use crate::manifest::{Addon, Component, ExtraContent, ExtraFile, Install, Manifest};
+use crate::preload::{self, Preload, Preloaded};
 use crate::problem::Problems;
 use crate::tree::{Content, Kind, Node};
 
@@ -72,6 +74,28 @@ impl Plan {
                 self.extension.put_own(&packed, file, origin);
             }
             None => self.root.put(path, file, origin),
+        }
+    }
+
+    /// Archives, and the list that first boot reads. They stay out of the extension: runtimes read them once.
+    pub(super) fn images(&mut self, inputs: &Inputs<'_>) {
+        let mut images = Vec::new();
+        for ImageFile { name, names, digest, content, program: _ } in inputs.images {
+            let archive = format!("{}/{name}.tar", preload::FOLDER);
+            let origin = Origin::Image { name: name.clone() };
+            self.root.put_own(&archive, Node::of(Kind::File(content.clone()), 0o644), origin);
+            images.push(Preloaded { archive, names: names.clone(), digest: format!("sha256:{digest}") });
+        }
+        if !images.is_empty() {
+            let list = Preload { version: preload::VERSION, images }.to_json();
+            self.root.put_own(preload::INDEX, text_file(&list), Origin::Kiln);
+        }
+    }
+
+    pub(super) fn addons(&mut self, manifest: &Manifest) {
+        for Addon { name, text } in &manifest.addons {
+            let origin = Origin::Manifest { key: format!("addon {name}") };
+            self.root.put(&addon::path(name), text_file(&text.text), origin);
         }
     }
 

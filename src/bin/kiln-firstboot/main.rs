@@ -20,11 +20,12 @@ use kiln::firstboot::next;
 use kiln::firstboot::observed::Observed;
 use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
-use kiln::firstboot::run::{Diary, Ending, Run};
+use kiln::firstboot::run::{Diary, Ending, Imported, Run, import};
 use kiln::firstboot::step::Step;
 use kiln::host::root::Root;
 use kiln::mark;
 use kiln::report::{REPORT, Report};
+use kiln::settings::Settings;
 
 use told::Told;
 use words::{Format, Phase, Word, Words};
@@ -105,6 +106,15 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
             eprintln!("kiln-firstboot: only a control plane's first boot has phases; leave out --phase");
             Ok(Exit::Usage)
         }
+        Word::Run { dry_run: true, phase: Some(Phase::Addons) } => {
+            eprintln!(
+                "kiln-firstboot: the server alone knows what applying would change; leave out --dry-run"
+            );
+            Ok(Exit::Usage)
+        }
+        Word::Run { phase: Some(Phase::Addons), .. } => {
+            Ok(end(run.addons(&mut Diary::begin(root, false)?).await?))
+        }
         Word::Run { dry_run, phase } if is_plane && phase != Some(Phase::Api) => {
             if dry_run {
                 dry_files(&files)
@@ -119,6 +129,7 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
             Ok(end(run.run(&mut Diary::begin(root, false)?).await?))
         }
+        Word::Images => import_images(root, &told),
         Word::Repair => Ok(end(run.repair(&mut Diary::begin(root, true)?).await?)),
         Word::Explain => tell(&run, &files, Format::Text),
         Word::Status { format } => tell(&run, &files, format),
@@ -134,6 +145,22 @@ fn end(ending: Ending) -> Exit {
         eprintln!("kiln-firstboot: {reason}");
     }
     ending.exit
+}
+
+/// What can't be imported now may be later: a runtime that starts, a disk that was full.
+fn import_images(root: &Root, settings: &Settings) -> Result<Exit, Failure> {
+    if !root.is_machine() {
+        eprintln!("kiln-firstboot: images are given to this machine's own runtime; leave out --root");
+        return Ok(Exit::Usage);
+    }
+    let Imported { names, failures } = import(root, settings.runtime)?;
+    for name in names {
+        println!("imported {name}");
+    }
+    for failure in &failures {
+        eprintln!("kiln-firstboot: can't import {failure}");
+    }
+    Ok(if failures.is_empty() { Exit::Done } else { Exit::TryAgain })
 }
 
 fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {

@@ -30,6 +30,8 @@ pub enum Word {
     },
     /// Ask whether the recorded claim is still this node's
     Verify,
+    /// Give the container runtime those of the image's own container images that it lacks
+    Images,
     /// Take the node's pods down and claim anew, if the claim is lost for certain
     Repair,
     /// Tell what has happened, what is missing and why
@@ -49,6 +51,8 @@ pub enum Phase {
     Files,
     /// The cluster's objects and the own Node, when kube-apiserver runs
     Api,
+    /// Objects that the image brings for a new cluster, once that has its own
+    Addons,
 }
 
 /// How to tell it.

@@ -58,7 +58,8 @@ impl Object {
 
     /// Returns whether this is the pool, which is never changed.
     pub fn is_pool(&self) -> bool {
-        self.kind() == "ConfigMap" && self.name() == POOL
+        let namespace = self.value["metadata"]["namespace"].as_str();
+        self.kind() == "ConfigMap" && self.name() == POOL && namespace == Some(NAMESPACE)
     }
 
     /// Returns the kind, `ConfigMap`.

@@ -29,6 +29,11 @@ impl Plan {
         Ok(Self { steps: before.chain(probes).chain(after).collect() })
     }
 
+    /// Returns a plan that applies objects and proves nothing.
+    pub fn applying(objects: Vec<Object>) -> Self {
+        Self { steps: objects.into_iter().map(Step::Apply).collect() }
+    }
+
     /// Returns the steps in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The container runtime: its socket, containerd's configuration, crictl's.
 //!
-//! containerd's text depends on nothing that first boot learns. An image may have it baked in, and in cni mode should:
-//! containerd starts beside first boot and reads it once.
+//! containerd's text depends on nothing that first boot learns but the settings. An image may have it baked in, and in cni
+//! mode should: containerd starts beside first boot and reads it once.
 
 use crate::firstboot::file::File;
-use crate::settings::Runtime;
+use crate::settings::{Runtime, Settings};
 
 /// containerd 2's configuration.
 pub const CONTAINERD: &str = "/etc/containerd/config.toml";
 /// crictl's.
 pub const CRICTL: &str = "/etc/crictl.yaml";
 
-/// Version 3 is containerd 2's. The sandbox image stays containerd's own choice.
+/// Version 3 is containerd 2's.
 const CONTAINERD_TEXT: &str = r#"version = 3
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
@@ -36,13 +36,20 @@ pub fn endpoint(runtime: Runtime) -> &'static str {
     }
 }
 
-/// Returns the runtime's configuration. Docker brings a containerd of its own, which knows what it needs.
-pub(super) fn files(runtime: Runtime) -> Vec<File> {
-    let endpoint = endpoint(runtime);
+/// Returns the runtime's configuration. Docker brings a containerd of its own, which knows what it needs; cri-dockerd has
+/// its words in the environment.
+pub(super) fn files(settings: &Settings) -> Vec<File> {
+    let endpoint = endpoint(settings.runtime);
     let crictl = format!("runtime-endpoint: {endpoint}\nimage-endpoint: {endpoint}\n");
     let mut files = vec![File::readable(CRICTL, crictl)];
-    if runtime == Runtime::Containerd {
-        files.push(File::readable(CONTAINERD, CONTAINERD_TEXT.to_owned()));
+    if settings.runtime == Runtime::Containerd {
+        let sandbox = settings.sandbox.as_deref().map(sandbox).unwrap_or_default();
+        files.push(File::readable(CONTAINERD, format!("{CONTAINERD_TEXT}{sandbox}")));
     }
     files
+}
+
+/// CRI keeps what is named here from kubelet's removal of unused images, too. A reference has no quotes.
+fn sandbox(image: &str) -> String {
+    format!("\n[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = '{image}'\n")
 }

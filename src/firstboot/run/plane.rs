@@ -15,13 +15,11 @@ use super::super::plane::{self, Turn};
 use super::super::reason::Reason;
 use super::super::step::Step;
 use super::super::{apply_control, look_control};
-use super::{Diary, Ending, PAUSES, Run, RunError, TURNS_MAX, Waits, limits};
+use super::{Diary, Ending, PAUSES, READY_LIMIT, Run, RunError, TURNS_MAX, Waits, limits};
 use crate::cluster::{Backoff, Credential};
 use crate::host::clock;
 
-/// How long the own API server may take until it is ready; the unit starts again after that.
-const READY_LIMIT: Duration = Duration::from_secs(120);
-/// The same where the claim is recorded: pods that run here need no API server, so kubelet starts all the same.
+/// As [`READY_LIMIT`], where the claim is recorded: pods that run here need no API server, so kubelet starts all the same.
 const READY_LIMIT_HELD: Duration = Duration::from_secs(45);
 /// For all objects together; some twenty requests on a server that is ready.
 const OBJECTS_LIMIT: Duration = Duration::from_secs(180);
@@ -110,7 +108,14 @@ impl Run<'_> {
                 Ok(warning) => warnings.extend(warning),
                 Err(reason) => return Ok(diary.end(self.root, Some(reason), seen, admins.counts())),
             }
-            match self.objects(diary, &admins, seen.machine.chance as u64).await? {
+            let plan = match Plan::of(self.settings) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    let reason = Reason::Objects(error.to_string());
+                    return Ok(diary.end(self.root, Some(reason), seen, admins.counts()));
+                }
+            };
+            match self.objects(diary, &admins, seen.machine.chance as u64, &plan).await? {
                 Ok(found) => warnings.extend(found),
                 // Nodes got no right: nothing of it may be passed over.
                 Err(reason) => return Ok(diary.end(self.root, Some(reason), seen, admins.counts())),
@@ -128,7 +133,7 @@ impl Run<'_> {
         Ok(ending)
     }
 
-    async fn ready(
+    pub(super) async fn ready(
         &self,
         diary: &mut Diary,
         admins: &Admins,
@@ -151,21 +156,18 @@ impl Run<'_> {
     }
 
     /// Returns the warnings, or why the objects are not there.
-    async fn objects(
+    pub(super) async fn objects(
         &self,
         diary: &mut Diary,
         admins: &Admins,
         seed: u64,
+        plan: &Plan,
     ) -> Result<Result<Vec<String>, Reason>, RunError> {
-        let plan = match Plan::of(self.settings) {
-            Ok(plan) => plan,
-            Err(error) => return Ok(Err(Reason::Objects(error.to_string()))),
-        };
         let mut seen = bootstrap::Seen::default();
         let mut backoff = Backoff::new(PAUSES_API.0, PAUSES_API.1, seed);
         let deadline = Instant::now() + OBJECTS_LIMIT;
         loop {
-            match bootstrap::next(&plan, &seen) {
+            match bootstrap::next(plan, &seen) {
                 bootstrap::Next::Do(step) => {
                     let begun = Instant::now();
                     let answer = admins.clients.answer(&step).await;

@@ -46,7 +46,7 @@ fn component(
     report: &mut Report,
 ) -> Option<Component> {
     let known = known::find(&name);
-    if !is_name(&name, at, report) {
+    if !is_name(&name, "a component", at, report) {
         return None;
     }
     let version = version(&raw, known, defaults, at, report);
@@ -81,19 +81,20 @@ fn component(
     Some(Component { name, version, source, require, install })
 }
 
-fn is_name(name: &str, at: &At<'_>, report: &mut Report) -> bool {
+/// Checks what becomes an entry of the lock; `thing` is "a component" and the like.
+pub fn is_name(name: &str, thing: &str, at: &At<'_>, report: &mut Report) -> bool {
     let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let is_name = name.bytes().all(|b| is_letter(b) || b"-_.".contains(&b))
         && name.bytes().next().is_some_and(is_letter);
     if !is_name || name == BASE {
         let fix = "use lower-case letters, digits, '-', '_' and '.', and not 'base'".to_owned();
-        report.wrong_key(at, format!("'{name}' is no name for a component"), fix);
+        report.wrong_key(at, format!("'{name}' is no name for {thing}"), fix);
     }
     is_name && name != BASE
 }
 
 /// Returns the component's version: its own, or the cluster's for a part of Kubernetes.
-fn version(
+pub fn version(
     raw: &raw::Component,
     known: Option<&Known>,
     defaults: Defaults<'_>,

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::{Component, ExtraContent, ExtraFile, Install, Unit};
+use crate::addon;
+use crate::manifest::{Addon, Component, ExtraContent, ExtraFile, Install, Unit};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 
@@ -49,6 +50,7 @@ pub type Placed<'a, T> = (T, At<'a>);
 /// Tells of things that would lie at the same path, or below a file.
 pub fn conflicts(
     components: &[Placed<'_, Component>],
+    addons: &[Placed<'_, Addon>],
     units: &[Placed<'_, Unit>],
     files: &[Placed<'_, ExtraFile>],
     report: &mut Report,
@@ -58,6 +60,9 @@ pub fn conflicts(
         for path in component.install.iter().filter_map(installed_path) {
             taken.take(path, false, at, report);
         }
+    }
+    for (addon, at) in addons {
+        taken.take(addon::path(&addon.name), false, &at.key("name"), report);
     }
     for (unit, at) in units {
         taken.take(format!("/etc/systemd/system/{}", unit.name), false, &at.key("name"), report);

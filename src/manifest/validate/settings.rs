@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The layer of settings that a manifest bakes in: judged by the rules of first boot, as far as a part can be.
 
+use super::place::Placed;
+use crate::manifest::Image;
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::marks::{Entry, Kind, Node};
@@ -59,4 +61,13 @@ fn is_repetition(section: &str, name: &str, at: &At<'_>, report: &mut Report) ->
 /// Checks what the settings mean.
 pub fn check(at: &At<'_>, cut: &Cut, report: &mut Report) {
     check::check(at, cut, Extent::Part, report);
+}
+
+/// Tells of a sandbox that both an image and the settings name.
+pub fn sandbox(images: &[Placed<'_, Image>], at: &At<'_>, report: &mut Report) {
+    let at = at.key("sandbox");
+    if let Some((image, _)) = images.iter().find(|(image, _)| image.is_sandbox && at.node.is_some()) {
+        let what = format!("the manifest says this in 'images.{}.sandbox'", image.name);
+        report.wrong_key(&at, what, "remove one of them".to_owned());
+    }
 }

@@ -68,6 +68,7 @@ impl Town {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::copy(repository.join("image/kiln.yaml"), shop.path("image/kiln.yaml")).unwrap();
         run(Command::new("cp").arg("-r").arg(repository.join("units")).arg(shop.path("units")));
+        run(Command::new("cp").arg("-r").arg(repository.join("image/addons")).arg(shop.path("image/addons")));
         let proxy = Proxy::start(Some(server.port()));
         Self { shop, server, proxy, vendor }
     }
@@ -95,6 +96,10 @@ impl Town {
         let digest = format!("{}  {etcd_name}\n", Digest::of(&etcd));
         self.release("etcd-io/etcd", "v3.6.8", etcd_name, &etcd);
         self.release("etcd-io/etcd", "v3.6.8", "SHA256SUMS", digest.as_bytes());
+        let (coredns, coredns_name) = (archive(&["coredns"]), "coredns_1.15.0_linux_amd64.tgz");
+        let digest = format!("{}  {coredns_name}\n", Digest::of(&coredns));
+        self.release("coredns/coredns", "v1.15.0", coredns_name, &coredns);
+        self.release("coredns/coredns", "v1.15.0", &format!("{coredns_name}.sha256"), digest.as_bytes());
     }
 
     /// A file of a release on GitHub, which sends on to where such files lie.
@@ -163,6 +168,7 @@ fn the_real_manifest_bakes_from_servers_laid_out_as_the_vendors_are() {
         ["etcd", "v3.6.8", "same-origin"],
         ["flannel", "v0.28.4", "first-use"],
         ["cni-plugins", "v1.9.1", "same-origin"],
+        ["coredns", "v1.15.0", "same-origin"],
     ] {
         assert!(lines.iter().any(|line| line.starts_with(&wanted)), "{wanted:?} is not in:\n{said}");
     }
@@ -198,6 +204,15 @@ fn judge_contents(town: &Town) {
         let written = town.kiln(&["cat", image, &format!("/etc/systemd/system/{unit}.service")]);
         assert_eq!(written, fs::read(town.shop.path(&format!("units/{unit}.service"))).unwrap());
     }
+    let images: serde_json::Value = town.json(&["cat", image, "/opt/kiln/images/index.json"]);
+    assert_eq!(images["images"][0]["names"][0], "kiln.local/coredns:v1.15.0");
+    let archive = town.shop.path("coredns.tar");
+    fs::write(&archive, town.kiln(&["cat", image, "/opt/kiln/images/coredns.tar"])).unwrap();
+    let archive = format!("oci-archive:{}", archive.display());
+    let digest = run(Command::new("skopeo").args(["inspect", "--format", "{{.Digest}}", &archive]));
+    assert_eq!(images["images"][0]["digest"], digest.trim());
+    let addon = town.kiln(&["cat", image, "/etc/kiln/addons/coredns.yaml"]);
+    assert_eq!(addon, fs::read(town.shop.path("image/addons/coredns.yaml")).unwrap());
     let settings =
         String::from_utf8(town.kiln(&["cat", image, "/etc/kiln/settings.d/10-image.yaml"])).unwrap();
     assert!(settings.contains("10.244.0.0/16"), "{settings}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kiln::bake::check::{Findings, Subject, check, scan};
-use kiln::bake::content::{ComponentFiles, Inputs, Member, Planned, plan};
+use kiln::bake::content::{ComponentFiles, ImageFile, Inputs, Member, Planned, plan};
 use kiln::bake::sysext;
 use kiln::digest::Digest;
 use kiln::lock::{Lock, Locked, LockedFile, Trust};
@@ -34,6 +34,7 @@ pub struct Image {
     pub manifest: Manifest,
     pub lock: Lock,
     pub components: Vec<ComponentFiles>,
+    pub images: Vec<ImageFile>,
     pub local_files: BTreeMap<PathBuf, Content>,
     pub base: Vec<String>,
 }
@@ -67,8 +68,10 @@ impl Image {
             arch: Arch::Amd64,
             base,
             components: Vec::new(),
+            images: Vec::new(),
             cluster,
             settings: Default::default(),
+            addons: Vec::new(),
             units: Vec::new(),
             files: Vec::new(),
             modules: Vec::new(),
@@ -81,6 +84,7 @@ impl Image {
             manifest,
             lock: Lock { version: 1, inputs: BTreeMap::new() },
             components: Vec::new(),
+            images: Vec::new(),
             local_files: BTreeMap::new(),
             base: ["/usr/lib/systemd/system/multi-user.target", "/usr/sbin/modprobe"]
                 .map(String::from)
@@ -164,6 +168,7 @@ impl Image {
             manifest_path: Path::new("image/lab.yaml"),
             lock: &self.lock,
             components: &self.components,
+            images: &self.images,
             local_files: &self.local_files,
             plan_digest: Digest::of(b"plan"),
             kiln_version: "0.1.0",
@@ -183,6 +188,7 @@ impl Image {
             manifest: &self.manifest,
             manifest_path: inputs.manifest_path,
             trees: &trees,
+            images: &self.images,
             facts: &BTreeMap::new(),
             unit_blobs: &BTreeMap::new(),
             exists_in_base: &|path| self.base.iter().any(|other| other == path),

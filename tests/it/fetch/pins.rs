@@ -109,6 +109,7 @@ fn manifest(server: &Server) -> Manifest {
         arch: Arch::Amd64,
         base,
         components,
+        images: Vec::new(),
         cluster: Cluster {
             kubernetes: None,
             pods: Vec::new(),
@@ -121,6 +122,7 @@ fn manifest(server: &Server) -> Manifest {
             pods_max: 1,
         },
         settings: Default::default(),
+        addons: Vec::new(),
         units: Vec::new(),
         files: Vec::new(),
         modules: Vec::new(),

@@ -63,6 +63,7 @@ impl Case {
             node: Node::default(),
             network: Network { mode, fabric, mtu: None },
             runtime,
+            sandbox: Some("kiln.local/pause:1".into()),
             control_plane: ControlPlane::default(),
         };
         let addresses =

@@ -14,7 +14,7 @@ const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/image/lab.yaml");
 
 fn bake(settings: &str) -> String {
     let text = std::fs::read_to_string(MANIFEST).unwrap() + settings;
-    let read = |file: &Path| Ok(format!("# {}\n", file.display()).into_bytes());
+    let read = |file: &Path| Ok(crate::manifest::stub(file).into_bytes());
     let parsed = manifest::parse(Path::new("lab.yaml"), &text, &read);
     baked_layer(&parsed.unwrap_or_else(|problems| panic!("{problems}")))
 }
@@ -35,6 +35,7 @@ fn what_a_manifest_bakes_is_what_first_boot_reads() {
     );
     assert_eq!((settings.cluster.addressing, settings.cluster.nodes_max), (Addressing::Derived, 250));
     assert_eq!(settings.node.labels["example.org/rack"], "7");
+    assert_eq!(settings.sandbox.as_deref(), Some("kiln.local/pause:1"), "of images.pause.sandbox");
 }
 
 /// The table of keys and the type say the same: a tree with every key of the one is the other.
@@ -68,6 +69,7 @@ fn every_key_is_in_the_type_and_every_field_is_in_the_table() {
 const EVERYTHING: &str = "\
 role: control-plane
 runtime: docker
+sandbox: registry.example/pause:3.10
 cluster:
   pods: [10.234.0.0/20, 'fd00:1::/56']
   services: [10.96.0.0/16, 'fd00:2::/112']

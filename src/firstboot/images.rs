@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Container images that came with the machine's image: which of them the runtime lacks, and how it is given them. Pure.
+//!
+//! The runtime's own account is what counts, not a note of ours: whoever empties its store gets the images again at the
+//! next boot. In containerd an image counts only with the label that keeps kubelet from removing it when the disk fills,
+//! since nobody could pull it again; the label is set last, so a crash in between is made up for.
+
+use crate::preload::{Preload, Preloaded};
+use crate::settings::Runtime;
+
+/// The namespace of containerd's that kubelet's pods live in.
+const NAMESPACE: &str = "k8s.io";
+/// The label that CRI shows as `pinned` (containerd, `internal/cri/labels`).
+const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
+
+/// A program with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its name, to be looked up in PATH.
+    pub program: &'static str,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Call {
+    fn new(program: &'static str, arguments: &[&str]) -> Self {
+        Self { program, arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect() }
+    }
+}
+
+/// Returns the call that lists the names of the images that the runtime has, a line each.
+pub fn list(runtime: Runtime) -> Call {
+    match runtime {
+        Runtime::Containerd => {
+            let filter = format!("labels.\"{}\"=={}", PINNED.0, PINNED.1);
+            Call::new("ctr", &["--namespace", NAMESPACE, "images", "list", "--quiet", &filter])
+        }
+        Runtime::Docker => Call::new("docker", &["image", "list", "--format", "{{.Repository}}:{{.Tag}}"]),
+    }
+}
+
+/// Returns the images that the runtime lacks, by what it has answered.
+pub fn missing<'a>(preload: &'a Preload, runtime: Runtime, listed: &str) -> Vec<&'a Preloaded> {
+    let has = |name: &String| listed.lines().any(|line| line.trim() == spelled(name, runtime));
+    preload.images.iter().filter(|image| !image.names.iter().all(has)).collect()
+}
+
+/// Docker leaves out what it would fill in itself.
+fn spelled(name: &str, runtime: Runtime) -> &str {
+    match runtime {
+        Runtime::Containerd => name,
+        Runtime::Docker => {
+            let bare = name.strip_prefix("docker.io/").unwrap_or(name);
+            bare.strip_prefix("library/").filter(|_| bare.len() < name.len()).unwrap_or(bare)
+        }
+    }
+}
+
+/// Returns the calls that give the runtime an image, in their order. All of them can be made again.
+pub fn import(image: &Preloaded, runtime: Runtime) -> Vec<Call> {
+    match runtime {
+        Runtime::Docker => {
+            vec![Call::new("docker", &["image", "load", "--quiet", "--input", &image.archive])]
+        }
+        Runtime::Containerd => {
+            let import = Call::new("ctr", &["--namespace", NAMESPACE, "images", "import", &image.archive]);
+            let label = format!("{}={}", PINNED.0, PINNED.1);
+            let pin = |name: &String| {
+                Call::new("ctr", &["--namespace", NAMESPACE, "images", "label", name, &label])
+            };
+            std::iter::once(import).chain(image.names.iter().map(pin)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preload() -> Preload {
+        let image = |archive: &str, names: &[&str]| Preloaded {
+            archive: archive.to_owned(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            digest: String::new(),
+        };
+        let images = vec![
+            image("/pause.tar", &["kiln.local/pause:1"]),
+            image("/nginx.tar", &["docker.io/library/nginx:1.27", "docker.io/other/nginx:1"]),
+        ];
+        Preload { version: 1, images }
+    }
+
+    fn archives<'a>(missing: &[&'a Preloaded]) -> Vec<&'a str> {
+        missing.iter().map(|image| image.archive.as_str()).collect()
+    }
+
+    #[test]
+    fn an_image_is_there_only_with_all_of_its_names() {
+        let preload = preload();
+        let lacks = |runtime, listed: &str| archives(&missing(&preload, runtime, listed));
+        assert_eq!(lacks(Runtime::Containerd, ""), ["/pause.tar", "/nginx.tar"]);
+        let half = "docker.io/library/nginx:1.27\nkiln.local/pause:1\n";
+        assert_eq!(lacks(Runtime::Containerd, half), ["/nginx.tar"]);
+        assert_eq!(lacks(Runtime::Docker, "kiln.local/pause:1\nnginx:1.27\nother/nginx:1\n"), [""; 0]);
+        assert_eq!(lacks(Runtime::Docker, half), ["/nginx.tar"]);
+    }
+
+    #[test]
+    fn an_image_is_pinned_after_it_was_imported() {
+        let calls = import(&preload().images[1], Runtime::Containerd);
+        let words: Vec<&str> = calls.iter().map(|call| call.arguments[3].as_str()).collect();
+        assert_eq!(words, ["import", "label", "label"]);
+        assert_eq!(calls[2].arguments[4..], ["docker.io/other/nginx:1", "io.cri-containerd.pinned=pinned"]);
+    }
+}
