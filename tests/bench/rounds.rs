@@ -57,7 +57,7 @@ pub fn print(times: &Times, cases: &[Case], ratios: &[Ratio]) {
         let (min, max) = seconds.iter().fold((f64::MAX, 0.0_f64), |(min, max), s| (min.min(*s), max.max(*s)));
         let (middle, cpu) = (median(seconds), median(of(|taken| taken.cpu_s)));
         let peak = times[name].iter().map(|taken| taken.peak_kb / 1000).max().unwrap_or(0);
-        println!("{name:<22} {middle:>8.2} {min:>6.2} {max:>6.2} {cpu:>6.2} {peak:>8}  {what}");
+        println!("{name:<22} {middle:>8.3} {min:>6.3} {max:>6.3} {cpu:>6.3} {peak:>8}  {what}");
     }
     for (one, other, target) in ratios {
         let paired = |value: fn(&Taken) -> f64| {
@@ -65,8 +65,9 @@ pub fn print(times: &Times, cases: &[Case], ratios: &[Ratio]) {
             median(pairs.map(|(one, other)| value(one) / value(other)).collect())
         };
         let (ratio, cpu) = (paired(|taken| taken.seconds), paired(|taken| taken.cpu_s));
+        let cpu = if cpu.is_finite() { format!(", cpu {cpu:.2}") } else { String::new() };
         let verdict = if ratio <= *target { "met" } else { "MISSED" };
-        println!("{one} / {other}: {ratio:.2} (target {target:.2}: {verdict}), cpu {cpu:.2}");
+        println!("{one} / {other}: {ratio:.2} (target {target:.2}: {verdict}){cpu}");
     }
     let calibration: Vec<f64> = times["calibration"].iter().map(|taken| taken.seconds).collect();
     let middle = median(calibration.clone());
@@ -75,7 +76,8 @@ pub fn print(times: &Times, cases: &[Case], ratios: &[Ratio]) {
     println!("calibration drifted by {:.0}%: {verdict}", drift * 100.0);
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Returns the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     if values.len() % 2 == 1 { values[half] } else { (values[half - 1] + values[half]) / 2.0 }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 pub mod bench;
+mod image;
 mod judged;
 mod nspawn;
 mod vm;
+
+pub use image::{baked, baked_into, kiln};
 
 const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 
@@ -19,28 +21,6 @@ const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 const BOOT_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Where ROOT starts on the lab's disk (image/lab/build, `table`).
 const ROOT_OFFSET_BYTES: u64 = 656 << 20;
-
-/// Bakes the lab image as README's first command does, with the cache of whoever runs the tests, so that nothing heavy
-/// is compiled twice. Done once: all tests of a process take the same image.
-pub fn baked() -> PathBuf {
-    static BAKED: OnceLock<PathBuf> = OnceLock::new();
-    BAKED.get_or_init(|| baked_into(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab"))).clone()
-}
-
-fn baked_into(folder: &Path) -> PathBuf {
-    // The lock is this machine's own and may be of another day's manifest.
-    kiln(&["lock", "image/lab.yaml"]);
-    kiln(&["bake", "image/lab.yaml", "--force", "-o", folder.to_str().unwrap()]);
-    folder.join("kiln-lab.raw")
-}
-
-/// Runs kiln in the checkout; it must succeed.
-pub fn kiln(words: &[&str]) {
-    let mut kiln = Command::new(KILN);
-    let output = kiln.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
-    assert!(output.status.success(), "{}", said.concat());
-}
 
 /// Writes a unit that multi-user.target wants into the /etc of an image's ROOT, by debugfs.
 fn write_unit(image: &Path, unit: &str) {

@@ -46,8 +46,8 @@ pub struct Crowd<'a> {
 /// A machine.
 pub struct Machine {
     pub name: String,
-    pub root: Root,
     settings: Settings,
+    root: Root,
 }
 
 impl<'a> Crowd<'a> {
@@ -150,9 +150,13 @@ pub struct Cost {
 }
 
 impl Machine {
+    /// Returns a file of its tree.
+    pub fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.root.at(path)).unwrap()
+    }
+
     pub fn cost(&self) -> Cost {
-        let report = fs::read_to_string(self.root.at(REPORT)).unwrap();
-        let report: Report = serde_json::from_str(&report).unwrap();
+        let report: Report = serde_json::from_str(&self.text(REPORT)).unwrap();
         let creates = report.steps.iter().filter(|step| step.step == "claim-create");
         let claim_creates = creates.map(|step| u64::from(step.tries)).sum();
         Cost { requests: report.requests, claim_creates }
