@@ -28,7 +28,10 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::blocks::BlockList;
+use crate::host::disk::Image;
 use crate::lock::Lock;
 use crate::pin::{self, Mode, Move, Newest};
 use crate::problem::{Problem, Problems};
@@ -101,6 +104,17 @@ pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeErr
     let wanted = wanted::read(manifest)?;
     let newest = |world: &pin::World<'_>| pin::newest(&wanted.manifest, wanted.lock.as_ref(), world);
     Ok(makers::with_world(desk, &wanted, &Mode::Make, newest)?)
+}
+
+/// Opens the base that a lock pins, decoded, with the digests of its blocks.
+///
+/// # Errors
+/// [`BakeError::Gone`], if the cache does not have it; if it can't be read.
+pub fn pristine(lock: &Lock, desk: &Desk<'_>) -> Result<(Arc<dyn Image>, BlockList), BakeError> {
+    let mut ground = ground::open(lock, desk)?;
+    ground.keep()?;
+    ground.remember(desk)?;
+    Ok((ground.image.clone(), ground.blocks.clone()))
 }
 
 /// Decides everything, up to the last extent, and checks it.

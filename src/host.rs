@@ -29,6 +29,8 @@ pub mod journal;
 pub mod layers;
 #[cfg(feature = "firstboot")]
 pub mod links;
+#[cfg(feature = "aws")]
+pub mod log;
 #[cfg(feature = "toolchain")]
 pub mod loops;
 #[cfg(feature = "firstboot")]

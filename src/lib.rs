@@ -71,3 +71,8 @@ pub mod read;
 pub mod release;
 #[cfg(feature = "toolchain")]
 pub mod tree;
+
+#[cfg(feature = "aws")]
+pub mod cloud;
+#[cfg(feature = "aws")]
+pub mod publish;

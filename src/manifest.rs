@@ -8,10 +8,10 @@
 mod flavour;
 mod known;
 mod raw;
-mod schema;
-mod size;
+pub(crate) mod schema;
+pub(crate) mod size;
 mod skew;
-mod template;
+pub(crate) mod template;
 mod validate;
 
 use std::collections::BTreeMap;

@@ -11,8 +11,13 @@ use super::raw;
 
 /// Returns the JSON schema of a manifest.
 pub fn schema() -> Value {
+    of::<raw::Manifest>()
+}
+
+/// Returns the JSON schema of what a person types into a file of another kind.
+pub(crate) fn of<T: schemars::JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
-    let mut schema = settings.into_generator().into_root_schema_for::<raw::Manifest>();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
     RecursiveTransform(without_defaults).transform(&mut schema);
     schema.to_value()
 }

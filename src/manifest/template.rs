@@ -65,6 +65,12 @@ impl Templates {
         }
     }
 
+    /// Returns templates that show these values, for files that are no manifests.
+    #[cfg(feature = "aws")]
+    pub(crate) fn of(values: Value) -> Self {
+        Self { values }
+    }
+
     /// Renders `text`.
     ///
     /// # Errors

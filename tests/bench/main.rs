@@ -3,6 +3,8 @@
 //!
 //! Every case is a process of its own that ends with its output synced. The cases take turns, each round the other way
 //! round; a ratio is the median of the rounds' ratios. A calibration (SHA-256 of 256 MiB) runs in each round: where it
+//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs and qemu-utils.
+//! `cargo bench --bench bake -- publish [ROUNDS]` measures publishing against a local sink.
 //! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs, lbzip2,
 //! qemu-utils and systemd-repart, and root, because two of the rivals mount.
 #![allow(
@@ -12,6 +14,8 @@
     reason = "a benchmark touches the world and may panic"
 )]
 
+#[cfg(feature = "aws")]
+mod aws;
 #[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../it/disk/bases.rs"]
 mod bases;
@@ -20,6 +24,8 @@ mod input;
 #[path = "../it/disk/kept.rs"]
 mod kept;
 mod program;
+#[cfg(feature = "aws")]
+mod publish;
 mod rivals;
 mod rounds;
 
@@ -31,6 +37,12 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("decode") => cases::decode(words[1].as_ref()),
         Some("calibrate") => cases::calibrate(),
+        #[cfg(feature = "aws")]
+        Some("publish") => {
+            publish::run(words.get(1).map_or(ROUNDS, |rounds| rounds.parse().expect("rounds")))
+        }
+        #[cfg(feature = "aws")]
+        Some("publish-child") => publish::child(&words[1..]),
         rounds => run(rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))),
     }
 }

@@ -72,7 +72,7 @@ pub fn bake(input: &Input, case: &str) -> u64 {
 }
 
 /// proc(5): VmHWM is the peak of the resident set.
-fn high_water_kb(pid: u32) -> u64 {
+pub fn high_water_kb(pid: u32) -> u64 {
     let status =
         fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -24,6 +24,8 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "bake/wanted.rs",
     "bake/write.rs",
     "bin/",
+    "cloud.rs",
+    "cloud/",
     "cluster.rs",
     "cluster/",
     "compare.rs",
@@ -47,6 +49,15 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "lab/up.rs",
     "pin.rs",
     "pin/",
+    "publish.rs",
+    "publish/diary.rs",
+    "publish/error.rs",
+    "publish/look.rs",
+    "publish/make.rs",
+    "publish/send",
+    "publish/subject.rs",
+    "publish/undo.rs",
+    "publish/wait.rs",
 ];
 
 /// What a decision never names.

@@ -8,6 +8,8 @@
 )]
 
 mod addons;
+#[cfg(feature = "aws")]
+mod aws;
 mod bake;
 mod bench;
 mod birth;

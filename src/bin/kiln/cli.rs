@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The words a person types, and only those; what they mean is the verbs' work. A file for each group of verbs.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod bake;
 mod cluster;
 mod lab;
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "aws")]
+pub use aws::{Policy, Publish, Unpublish};
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
@@ -73,6 +77,15 @@ pub enum Verb {
     /// Boot a cluster on this machine from the image that was baked
     #[command(subcommand)]
     Lab(Lab),
+    /// Publish an image on AWS, in every region of a target
+    #[cfg(feature = "aws")]
+    Publish(Publish),
+    /// Remove from AWS what was published of an image
+    #[cfg(feature = "aws")]
+    Unpublish(Unpublish),
+    /// Print the least policy document for somebody who works with kiln on AWS
+    #[cfg(feature = "aws")]
+    Policy(Policy),
     /// Print the JSON schema of manifests
     Schema,
     /// Print a completion script

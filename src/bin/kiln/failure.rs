@@ -17,6 +17,8 @@ use kiln::host::extract::ExtractError;
 use kiln::host::files::FileError;
 use kiln::lab::LabError;
 use kiln::problem::Problems;
+#[cfg(feature = "aws")]
+use kiln::publish::PublishError;
 use kiln::{gpt, read};
 
 use crate::cli::Format;
@@ -102,6 +104,17 @@ impl From<LookError> for Failure {
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         Self::with(Exit::Config, error)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let exit = error.exit();
+        match error {
+            PublishError::Problems(problems) => Self::with(exit, problems),
+            error => Self::with(exit, error),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     watch_for_interrupt(match cli.verb {
         Verb::Lab(cli::Lab::Forward { .. }) => "the port is closed",
+        #[cfg(feature = "aws")]
+        Verb::Publish(_) => "run it again to go on, or kiln unpublish to remove what was made",
         Verb::Lab(_) => "kiln lab list shows what is left, kiln lab down removes it",
         _ => "nothing half made is left",
     });
@@ -54,6 +56,12 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
         Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),
         Verb::Lab(words) => verbs::lab::lab(&words, &here),
+        #[cfg(feature = "aws")]
+        Verb::Publish(words) => verbs::aws::publish(&words, &here),
+        #[cfg(feature = "aws")]
+        Verb::Unpublish(words) => verbs::aws::unpublish(&words, &here),
+        #[cfg(feature = "aws")]
+        Verb::Policy(words) => verbs::aws::policy(&words, format),
         Verb::Schema => verbs::words::schema(),
         Verb::Completions { shell } => verbs::words::completions(shell),
         Verb::Man { folder } => verbs::words::man(&folder),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One function per verb: from the words to the library and from its value to what is printed.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod bake;
 pub mod boots;
 pub mod cache;

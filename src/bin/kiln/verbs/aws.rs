@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kiln publish`, `kiln unpublish`, `kiln policy`.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use kiln::cloud::policy::{self, Scope};
+use kiln::cloud::{Cloud, Limits};
+use kiln::exit::Exit;
+use kiln::host::{clock, files};
+use kiln::publish::target::{self, Target};
+use kiln::publish::{self, Desk, Order, Publication, Subject};
+
+use crate::cli::{self, Format, Inputs};
+use crate::failure::Failure;
+use crate::show::print_json;
+use crate::surroundings::Surroundings;
+
+/// A target has some kilobytes.
+const TARGET_MAX_BYTES: u64 = 1 << 20;
+
+/// `kiln publish IMAGE --target FILE`
+pub fn publish(words: &cli::Publish, here: &Surroundings) -> Result<Exit, Failure> {
+    let (subject, target) = read(&words.image, &words.target, here)?;
+    let order = Order { subject: &subject, target: &target, promote: &words.promote };
+    let runtime = runtime()?;
+    if words.dry_run {
+        let plan = runtime.block_on(async { publish::rehearse(&order, &cloud(&target).await).await })?;
+        match here.format {
+            Format::Json => print_json(&plan)?,
+            Format::Text => print!("{plan}"),
+        }
+        return Ok(Exit::Done);
+    }
+    let nonce = nonce()?;
+    let publication = runtime.block_on(async {
+        let cloud = cloud(&target).await;
+        publish::publish(&order, Desk { cloud: &cloud, nonce, progress: &*here.progress }).await
+    })?;
+    match here.format {
+        Format::Json => print_json(&publication)?,
+        Format::Text => print(&publication),
+    }
+    Ok(Exit::Done)
+}
+
+fn print(publication: &Publication) {
+    publication.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    for (region, published) in &publication.regions {
+        let what = match published.is_new {
+            true => format!("published, {} blocks sent", published.blocks),
+            false => "nothing was lacking".to_owned(),
+        };
+        println!("{region:<16} {}  {what}", published.image);
+    }
+    println!("name   {}", publication.name);
+    println!("image  {}", publication.image);
+}
+
+/// `kiln unpublish IMAGE --target FILE`
+pub fn unpublish(words: &cli::Unpublish, here: &Surroundings) -> Result<Exit, Failure> {
+    let (subject, target) = read(&words.image, &words.target, here)?;
+    let order = Order { subject: &subject, target: &target, promote: &[] };
+    let runtime = runtime()?;
+    let cloud = runtime.block_on(cloud(&target));
+    let withdrawal = runtime.block_on(publish::look_back(&order, &cloud))?;
+    match here.format {
+        Format::Json => print_json(&withdrawal)?,
+        Format::Text => print!("{withdrawal}"),
+    }
+    if words.dry_run || withdrawal.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if !words.yes && !is_confirmed()? {
+        return Err(Failure::with(Exit::Failed, "nothing was removed"));
+    }
+    runtime.block_on(publish::undo(&withdrawal, &subject, &cloud, nonce()?))?;
+    Ok(Exit::Done)
+}
+
+/// Asks the person, who must be there to be asked.
+fn is_confirmed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::with(Exit::Usage, "nobody can be asked here; add --yes if it is meant"));
+    }
+    eprint!("remove all this? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}
+
+/// `kiln policy WHO`
+pub fn policy(words: &cli::Policy, format: Format) -> Result<Exit, Failure> {
+    let who = words.who.into();
+    if words.reasons && format == Format::Text {
+        for right in policy::rights(who) {
+            println!("{:<36} {:<40} {}", right.call, right.action, right.reason);
+        }
+        return Ok(Exit::Done);
+    }
+    let scope = Scope { partition: words.partition.clone(), parameters: words.parameters.clone() };
+    print_json(&policy::document(who, &scope))?;
+    Ok(Exit::Done)
+}
+
+/// Opens the image, its base where the cache has it, and the target for it.
+fn read(image: &Path, file: &Path, here: &Surroundings) -> Result<(Subject, Target), Failure> {
+    let inputs = Inputs { offline: true, locked: true, jobs: None };
+    let text = files::read(file, TARGET_MAX_BYTES)?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Failure::with(Exit::Config, format!("{}: it is no text", file.display())))?;
+    here.at_desk(&inputs, |desk| {
+        let (mut subject, lock) = publish::open(image, desk.jobs, desk.progress)?;
+        let target = target::parse(file, &text, &subject.facts, clock::now_s())
+            .map_err(|problems| Failure::with(Exit::Config, problems))?;
+        if target.base != target::BaseUse::Ignore {
+            subject.base = publish::pristine(&lock, desk)?;
+        }
+        Ok((subject, target))
+    })
+}
+
+async fn cloud(target: &Target) -> Cloud {
+    Cloud::open(target.regions.first().map(String::as_str), Limits::default()).await
+}
+
+fn nonce() -> Result<String, Failure> {
+    let mut chance = [0; 16];
+    getrandom::fill(&mut chance).map_err(std::io::Error::from)?;
+    Ok(chance.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//! AWS in kiln's words: snapshots written block by block, images, parameters. A thin port.
+//!
+//! Each method is one call of the API, made again only for reasons that pass: there is one retry layer, this one, and the
+//! SDK's own is off. Errors say which call, in which region, and what kind of failure it was; the SDK's types stop here.
+//! Who calls is the business of the SDK's own chain (environment, profiles, SSO, instance roles); kiln looks for no
+//! credential anywhere.
+//!
+//! ```text
+//! Cloud (the SDK's chain, endpoints, limits) ─► Region (one region's clients) ─► Snapshot, Image, parameters
+//!                                                  │
+//!                                                  └► CloudError { kind, call, region }
+//! ```
+
+mod access;
+mod account;
+mod error;
+mod image;
+mod kind;
+mod pace;
+mod parameter;
+pub mod policy;
+mod retry;
+mod snapshot;
+
+pub use access::{Cloud, Limits, Region};
+pub use account::PublicAccess;
+pub use error::CloudError;
+pub use image::{Image, ImageState, NewImage, Permission};
+pub use kind::{CloudErrorKind, Throttle};
+pub use pace::Pace;
+pub use snapshot::{Block, NewSnapshot, Snapshot, SnapshotState};
+
+use std::collections::BTreeMap;
+
+/// Tags of a resource, by key.
+pub type Tags = BTreeMap<String, String>;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Access: the SDK's configuration, loaded once by its own chain, and one set of clients for each region.
+//!
+//! TLS is ring's with the system's roots, since a second library would have to be compiled for one user. Regions and
+//! endpoints may be overridden as everywhere (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, ...).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use tokio::time::Instant;
+
+use super::pace::Pace;
+
+/// How long things may take. Every wait has a limit; the SDK itself has none (coldsnap issue 437).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the first byte of an answer.
+    pub read: Duration,
+    /// One attempt, from the first byte sent to the last received.
+    pub attempt: Duration,
+    /// All attempts of a call.
+    pub operation: Duration,
+    /// Until what was just made is known everywhere: a fresh snapshot may not exist for two minutes (coldsnap issue 43).
+    pub fresh: Duration,
+    /// Until a snapshot or an image is ready to use.
+    pub ready: Duration,
+    /// Between two looks at something that is awaited.
+    pub poll: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(12),
+            attempt: Duration::from_secs(20),
+            operation: Duration::from_secs(120),
+            fresh: Duration::from_secs(150),
+            ready: Duration::from_secs(1800),
+            poll: Duration::from_secs(2),
+        }
+    }
+}
+
+/// An account at AWS, as the SDK's chain finds it.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    config: SdkConfig,
+    limits: Limits,
+}
+
+impl Cloud {
+    /// Loads configuration as the SDK's chain does. Credentials are asked for with the first call. A `region` that is known
+    /// spares asking for one, in the end an instance's metadata service.
+    pub async fn open(region: Option<&str>, limits: Limits) -> Self {
+        let loader = aws_config::defaults(BehaviorVersion::latest());
+        let named = region.map(|name| aws_config::Region::new(name.to_owned()));
+        match named {
+            Some(region) => Self::load(loader.region(region), limits).await,
+            None => Self::load(loader, limits).await,
+        }
+    }
+
+    /// As [`Cloud::open`], where something of the chain is given already.
+    pub async fn load(loader: ConfigLoader, limits: Limits) -> Self {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.read)
+            .operation_attempt_timeout(limits.attempt)
+            .build();
+        let config = loader
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            // The limits above bound a stream as well; two judges of one wait would only differ.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .load()
+            .await;
+        Self { config, limits }
+    }
+
+    /// Returns the clients of a region.
+    pub fn region(&self, name: &str) -> Region {
+        let config = self.config.to_builder().region(aws_config::Region::new(name.to_owned())).build();
+        Region {
+            name: name.into(),
+            ec2: aws_sdk_ec2::Client::new(&config),
+            ebs: aws_sdk_ebs::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            limits: self.limits,
+            pace: Arc::new(Mutex::new(Pace::default())),
+            opened: Instant::now(),
+        }
+    }
+}
+
+/// One region of an account.
+#[derive(Debug, Clone)]
+pub struct Region {
+    pub(super) name: Arc<str>,
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) ebs: aws_sdk_ebs::Client,
+    pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) limits: Limits,
+    /// How fast blocks are sent there.
+    pub(super) pace: Arc<Mutex<Pace>>,
+    /// The pace's times count from here.
+    pub(super) opened: Instant,
+}
+
+impl Region {
+    /// Returns its name: `eu-central-1`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the limits of its calls.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The table of rights: who, which call, which action, on what, only if, what for. A call that is not here is a bug, and a
+//! test compares it with every call that the other tests make.
+
+use super::{Right, Who};
+
+/// Services that name no resource in these actions (describe calls), or whose names are not known beforehand.
+const ANY: &[&str] = &["*"];
+/// An image is the region's and account's own; the account is left open so that the document need not know it.
+const IMAGES: &[&str] = &["arn:{partition}:ec2:*::image/*"];
+const SNAPSHOTS: &[&str] = &["arn:{partition}:ec2:*::snapshot/*"];
+const IMAGES_AND_SNAPSHOTS: &[&str] =
+    &["arn:{partition}:ec2:*::image/*", "arn:{partition}:ec2:*::snapshot/*"];
+const PARAMETERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/*"];
+const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
+
+type Condition = Option<(&'static str, &'static str, &'static [&'static str])>;
+
+/// What kiln has made bears the digest of its image as a tag.
+const OURS: Condition = Some(("Null", "aws:ResourceTag/kiln:image", &["false"]));
+/// Tags are given with the creation and never later.
+const AT_CREATION: Condition =
+    Some(("StringEquals", "ec2:CreateAction", &["RegisterImage", "StartSnapshot"]));
+/// Keys are used through the service that stores the snapshot, and by nothing else.
+const VIA_EC2: Condition = Some(("StringLike", "kms:ViaService", &["ec2.*.amazonaws.com"]));
+const FOR_A_SERVICE: Condition = Some(("Bool", "kms:GrantIsForAWSResource", &["true"]));
+
+/// Every right of everybody.
+pub const RIGHTS: &[Right] = &[
+    publisher(
+        ITSELF,
+        "ec2:DescribeImages",
+        ANY,
+        None,
+        "finds what is published already, and waits for an image",
+    ),
+    publisher(ITSELF, "ec2:DescribeSnapshots", ANY, None, "finds snapshots of the image and of its base"),
+    publisher(ITSELF, "ec2:DescribeImageAttribute", ANY, None, "reads who may launch an image"),
+    publisher(
+        ITSELF,
+        "ec2:GetEbsEncryptionByDefault",
+        ANY,
+        None,
+        "a parent and encryption exclude each other",
+    ),
+    publisher(
+        ITSELF,
+        "ec2:GetImageBlockPublicAccessState",
+        ANY,
+        None,
+        "finds out whether an image may be public",
+    ),
+    publisher(ITSELF, "ssm:GetParameters", PARAMETERS, None, "finds out what parameters point to"),
+    publisher(ITSELF, "ebs:StartSnapshot", SNAPSHOTS, None, "begins a snapshot"),
+    publisher(ITSELF, "ebs:PutSnapshotBlock", SNAPSHOTS, None, "writes its blocks"),
+    publisher(ITSELF, "ebs:CompleteSnapshot", SNAPSHOTS, None, "ends it"),
+    publisher(
+        "ebs:StartSnapshot",
+        "ec2:CreateTags",
+        IMAGES_AND_SNAPSHOTS,
+        AT_CREATION,
+        "the image's digest is a tag of its snapshot",
+    ),
+    publisher(
+        "ebs:StartSnapshot",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        KEYS,
+        VIA_EC2,
+        "a snapshot that is encrypted has a key of its own",
+    ),
+    publisher(
+        "ebs:StartSnapshot",
+        "kms:CreateGrant",
+        KEYS,
+        FOR_A_SERVICE,
+        "EBS uses the key on kiln's behalf",
+    ),
+    publisher("ebs:StartSnapshot", "kms:DescribeKey", KEYS, VIA_EC2, "EBS looks at the key that is named"),
+    publisher("ebs:PutSnapshotBlock", "kms:Decrypt", KEYS, VIA_EC2, "EBS encrypts the blocks"),
+    publisher("ebs:PutSnapshotBlock", "kms:ReEncrypt*", KEYS, VIA_EC2, "EBS encrypts the blocks"),
+    publisher(ITSELF, "ec2:RegisterImage", IMAGES_AND_SNAPSHOTS, None, "makes the image of the snapshot"),
+    publisher(
+        "ec2:RegisterImage",
+        "ec2:CreateTags",
+        IMAGES_AND_SNAPSHOTS,
+        AT_CREATION,
+        "the image's digest is a tag of it",
+    ),
+    publisher(ITSELF, "ec2:ModifyImageAttribute", IMAGES, OURS, "shares the image"),
+    publisher(ITSELF, "ec2:EnableImageDeprecation", IMAGES, OURS, "says when it is no longer offered"),
+    publisher(ITSELF, "ssm:PutParameter", PARAMETERS, None, "lets a parameter point to it"),
+    publisher(
+        "ssm:PutParameter",
+        "ec2:DescribeImages",
+        ANY,
+        None,
+        "Systems Manager checks a value of the type aws:ec2:image with the caller's rights",
+    ),
+    publisher(
+        ITSELF,
+        "ssm:DeleteParameter",
+        PARAMETERS,
+        None,
+        "kiln unpublish: the parameter goes before the image",
+    ),
+    publisher(ITSELF, "ec2:DeregisterImage", IMAGES, OURS, "kiln unpublish"),
+    publisher(
+        ITSELF,
+        "ec2:DeleteSnapshot",
+        SNAPSHOTS,
+        OURS,
+        "kiln unpublish, and what a broken publish has left",
+    ),
+];
+
+/// The call is the action itself.
+const ITSELF: &str = "";
+
+const fn publisher(
+    call: &'static str,
+    action: &'static str,
+    resources: &'static [&'static str],
+    only_if: Condition,
+    reason: &'static str,
+) -> Right {
+    right(Who::Publisher, call, action, resources, only_if, reason)
+}
+
+const fn right(
+    who: Who,
+    call: &'static str,
+    action: &'static str,
+    resources: &'static [&'static str],
+    only_if: Condition,
+    reason: &'static str,
+) -> Right {
+    let call = if call.is_empty() { action } else { call };
+    Right { who, call, action, resources, only_if, reason }
+}

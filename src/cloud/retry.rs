@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one retry layer: the same call again, for reasons that pass, with jitter and within a limit.
+//!
+//! Every call that kiln repeats may be repeated: it only reads, it carries a token, or it ends the same when made twice.
+//! The one exception, RegisterImage, has a name that can be taken once; who calls it looks whose the name is.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::time::{Instant, sleep};
+
+use super::access::Region;
+use super::error::{CloudError, kind_of};
+use super::kind::CloudErrorKind;
+use crate::cluster::Backoff;
+
+/// AWS's SDKs begin with up to a second; what waits here is a person.
+const FIRST: Duration = Duration::from_millis(100);
+/// Longer pauses only make the limit come sooner.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Whether "not found" may mean "not yet".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// It has been there for some time.
+    Known,
+    /// It was made a moment ago and may not be known everywhere.
+    Fresh,
+}
+
+impl Region {
+    /// Makes a call until it is answered for good.
+    pub(super) async fn call<T, E, F>(
+        &self,
+        call: &'static str,
+        about: About,
+        request: impl Fn() -> F,
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        self.call_hearing(call, about, request, |_| ()).await
+    }
+
+    /// As [`Region::call`]; `hear` is told of every failure that is not the last.
+    pub(super) async fn call_hearing<T, E, F>(
+        &self,
+        call: &'static str,
+        about: About,
+        request: impl Fn() -> F,
+        hear: impl Fn(&CloudErrorKind),
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let start = Instant::now();
+        let mut backoff = Backoff::new(FIRST, LONGEST, chance());
+        loop {
+            let kind = match request().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => kind_of(&error),
+            };
+            let is_early = about == About::Fresh && matches!(kind, CloudErrorKind::NotFound { .. });
+            let limit = if is_early { self.limits.fresh } else { self.limits.operation };
+            let pause = backoff.pause(None);
+            if !(is_early || kind.may_pass()) || start.elapsed() + pause >= limit {
+                return Err(CloudError { kind, call, region: self.name.to_string() });
+            }
+            hear(&kind);
+            sleep(pause).await;
+        }
+    }
+}
+
+/// Differs from call to call, so that many that fail at once come back spread out.
+fn chance() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(())
+}

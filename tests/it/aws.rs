@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//! AWS: publishing against a strict double of our own, moto, and boto3 as an independent client.
+
+pub mod double;
+pub mod http;
+mod killed;
+mod others;
+mod program;
+mod published;
+mod rights;
+pub mod stage;
+mod targets;
+mod trouble;

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Parameters of Systems Manager ("Parameter Store", "Native parameter support for Amazon Machine Image IDs").
+
+use serde_json::{Value, json};
+
+use super::{Refusal, State, refuse, tick};
+use crate::aws::http::{Reply, Request};
+
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub value: String,
+    pub version: u64,
+    /// The value is shown after so many reads: the image is checked in the background.
+    pub lag: u32,
+    before: Option<String>,
+    /// What the image that it points to was when it was pointed to: nothing that is pending or private is ever to be.
+    pub pointed_at: String,
+}
+
+pub fn action(request: &Request) -> (String, String) {
+    let action = request.header("x-amz-target").trim_start_matches("AmazonSSM.").to_owned();
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    (format!("ssm:{action}"), body["Name"].as_str().unwrap_or_default().to_owned())
+}
+
+pub fn refused(refusal: &Refusal) -> Reply {
+    let body = json!({ "__type": refusal.code, "message": refusal.message });
+    Reply::new(refusal.status, "application/x-amz-json-1.1", body.to_string())
+}
+
+pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let name = body["Name"].as_str().unwrap_or_default().to_owned();
+    let served = match action(request).0.as_str() {
+        "ssm:GetParameters" => Ok(get(state, region, &body)),
+        "ssm:PutParameter" => put(state, region, &name, &body),
+        "ssm:DeleteParameter" => match state.region(region).parameters.remove(&name) {
+            Some(_) => Ok(json!({})),
+            None => Err(refuse("ParameterNotFound", "")),
+        },
+        other => Err(refuse("UnknownOperationException", other)),
+    };
+    match served {
+        Ok(body) => Reply::new(200, "application/x-amz-json-1.1", body.to_string()),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// GetParameters: ten names at most; those that are not there are listed apart.
+fn get(state: &mut State, region: &str, body: &Value) -> Value {
+    let names: Vec<String> = serde_json::from_value(body["Names"].clone()).unwrap();
+    assert!((1..=10).contains(&names.len()), "GetParameters takes 1 to 10 names");
+    let region = state.region(region);
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in names {
+        let shown = region.parameters.get_mut(&name).and_then(|parameter| {
+            let is_checked = !tick(&mut parameter.lag);
+            let value = if is_checked { Some(parameter.value.clone()) } else { parameter.before.clone() };
+            value.map(|value| (value, parameter.version))
+        });
+        match shown {
+            Some((value, version)) => found.push(json!({
+                "Name": name, "Type": "String", "Value": value, "Version": version, "DataType": "aws:ec2:image",
+            })),
+            None => missing.push(name),
+        }
+    }
+    json!({ "Parameters": found, "InvalidParameters": missing })
+}
+
+fn put(state: &mut State, region: &str, name: &str, body: &Value) -> Result<Value, Refusal> {
+    let lag = state.weather.lag;
+    let region = state.region(region);
+    let value = body["Value"].as_str().unwrap_or_default().to_owned();
+    let before = region.parameters.get(name).cloned();
+    if before.is_some() && body["Overwrite"] != true {
+        return Err(refuse("ParameterAlreadyExists", "The parameter already exists."));
+    }
+    if body["DataType"] != "aws:ec2:image" || body["Type"] != "String" {
+        return Err(refuse("ValidationException", "kiln's parameters name images"));
+    }
+    let version = before.as_ref().map_or(0, |it| it.version) + 1;
+    // The image must be there in this region; otherwise the value is dropped without a word to the caller.
+    if let Some(image) = region.images.get(&value) {
+        let pointed_at = format!("{} {}", image.state_now(), image.permissions.join(","));
+        let before = before.map(|it| it.value);
+        let parameter = Parameter { value, version, lag, before, pointed_at };
+        region.parameters.insert(name.to_owned(), parameter);
+    }
+    Ok(json!({ "Version": version, "Tier": "Standard" }))
+}
