@@ -27,7 +27,7 @@ pub use filesystem::{Entry, FileKind, FileSystem, Stat};
 pub use foreign::root_foreign;
 pub(crate) use inspect::text as read_text;
 pub use inspect::{Component, Inspection, Os, PartitionReport, Provenance, inspect};
-pub use list::{Row, list, render_rows};
+pub use list::{Row, list, list_all, render_rows};
 pub use place::Place;
 pub(crate) use place::{Found, View};
 pub use probe::{Facts, probe};

@@ -158,7 +158,7 @@ impl Transfer {
         if sizes[0] != sizes[1] {
             line(text, 1, &format!("disks of {} and {} bytes", sizes[0], sizes[1]));
         }
-        line(text, 1, &format!("{blocks} of 512 KiB differ, {zeroed} of them became zero"));
+        line(text, 1, &format!("{blocks} blocks of 512 KiB differ, {zeroed} of them became zero"));
         for (label, count) in &self.partitions {
             let label = if label.is_empty() { "outside all partitions" } else { label };
             line(text, 2, &format!("{label}: {count}"));

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
-use super::place::View;
+use super::place::{Found, View};
 use super::table::{columns, printable, time};
-use super::{Entry, Error, FileKind, Image, Place, Stat};
+use super::{Entry, Error, Fault, FileKind, Image, Place, Stat};
+use crate::tree::TreePath;
 
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +30,9 @@ pub struct Row {
     pub target: Option<String>,
 }
 
+/// Most rows of a listing of everything: ten times what a vendor's /usr has.
+const ROWS_MAX: usize = 1_000_000;
+
 /// Lists what a folder holds, or the one thing that is at `place`.
 ///
 /// # Errors
@@ -36,30 +40,64 @@ pub struct Row {
 pub fn list(image: &Image, place: &Place) -> Result<Vec<Row>, Error> {
     let view = View::new(image);
     let found = view.find(place)?;
-    let row = |name: &[u8], stat: Stat, link: Option<Vec<u8>>| Row {
-        name: String::from_utf8_lossy(name).into_owned(),
+    if found.stat.kind != FileKind::Folder {
+        let name = String::from_utf8_lossy(place.path().name()).into_owned();
+        return Ok(vec![row(&found, name, found.stat, Some(found.path.clone())).map_err(Error::at(place))?]);
+    }
+    Ok(children(&view, place, "")?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// As [`list`], with everything below it; names are paths from `place`, a folder's before what is in it.
+///
+/// # Errors
+/// As [`list`], and if there is no end of it.
+pub fn list_all(image: &Image, place: &Place) -> Result<Vec<Row>, Error> {
+    let view = View::new(image);
+    if view.find(place)?.stat.kind != FileKind::Folder {
+        return list(image, place);
+    }
+    let mut rows = Vec::new();
+    // What is still to be told, the next one last.
+    let mut left: Vec<(Row, Option<Place>)> = children(&view, place, "")?.into_iter().rev().collect();
+    while let Some((row, folder)) = left.pop() {
+        if let Some(folder) = folder {
+            left.extend(children(&view, &folder, &format!("{}/", row.name))?.into_iter().rev());
+        }
+        rows.push(row);
+        if rows.len() > ROWS_MAX {
+            return Err(Error::at(place)(Fault::Corrupt("listed", format!("more than {ROWS_MAX} paths"))));
+        }
+    }
+    Ok(rows)
+}
+
+/// Returns what a folder holds, and of each folder in it the place. Names get `prefix`.
+fn children(view: &View<'_>, place: &Place, prefix: &str) -> Result<Vec<(Row, Option<Place>)>, Error> {
+    let found = view.find(place)?;
+    let child = |Entry { name, stat }: Entry| {
+        // A name that is no part of a path is shown, but there is no path to ask about it.
+        let path = place.path().join(&name).ok();
+        let shown = format!("{prefix}{}", String::from_utf8_lossy(&name));
+        let row = row(&found, shown, stat, found.path.join(&name).ok()).map_err(Error::at(place))?;
+        Ok((row, path.filter(|_| stat.kind == FileKind::Folder).map(|path| place.with(path))))
+    };
+    view.list(place)?.into_iter().map(child).collect()
+}
+
+/// Returns the row of something at `path` in the filesystem of `found`.
+fn row(found: &Found, name: String, stat: Stat, path: Option<TreePath>) -> Result<Row, Fault> {
+    let link = path.filter(|_| stat.kind == FileKind::Symlink);
+    let target = link.map(|path| found.filesystem.read_link(&path)).transpose()?;
+    Ok(Row {
+        name,
         kind: stat.kind,
         mode: format!("{:04o}", stat.mode),
         uid: stat.uid,
         gid: stat.gid,
         size: stat.size,
         mtime_s: stat.mtime_s,
-        target: link.map(|target| String::from_utf8_lossy(&target).into_owned()),
-    };
-    let link = |path: &crate::tree::TreePath, stat: &Stat| match stat.kind {
-        FileKind::Symlink => found.filesystem.read_link(path).map(Some).map_err(Error::at(place)),
-        _ => Ok(None),
-    };
-    if found.stat.kind != FileKind::Folder {
-        let name = place.path().name();
-        return Ok(vec![row(name, found.stat, link(&found.path, &found.stat)?)]);
-    }
-    let entries = view.list(place)?.into_iter().map(|Entry { name, stat }| {
-        // A name that is no part of a path is shown, but there is no path to ask about it.
-        let target = found.path.join(&name).ok().map(|path| link(&path, &stat)).transpose()?;
-        Ok(row(&name, stat, target.flatten()))
-    });
-    entries.collect()
+        target: target.map(|target| String::from_utf8_lossy(&target).into_owned()),
+    })
 }
 
 /// Renders a listing for people, one line each.

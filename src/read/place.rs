@@ -59,7 +59,7 @@ impl Place {
     }
 
     /// Returns the same partition or view with another path.
-    fn with(&self, path: TreePath) -> Self {
+    pub(super) fn with(&self, path: TreePath) -> Self {
         match self {
             Self::Node(_) => Self::Node(path),
             Self::Partition { label, .. } => Self::Partition { label: label.clone(), path },

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use kiln::host::extract::extract;
-use kiln::read::{Image, inspect, list, render_rows, root_foreign};
+use kiln::read::{Image, inspect, list, list_all, render_rows, root_foreign};
 
 use super::{image, made, place, run, scratch, text, words};
 
@@ -105,6 +105,29 @@ fn what_can_t_be_read_is_told() {
     for (found, expected) in table {
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn everything_below_a_folder_is_listed_as_find_does() {
+    let (_keep, folder) = scratch();
+    let image = node(&folder);
+    let names = |at: &str| -> Vec<String> {
+        list_all(&image, &place(at)).unwrap().into_iter().map(|row| row.name).collect()
+    };
+    let found = run(&["find", text(&folder.join("u")), "-mindepth", "1", "-printf", "%P\n"]);
+    let (mut listed, mut found) = (names("/usr"), found.lines().map(str::to_owned).collect::<Vec<_>>());
+    listed.sort();
+    found.sort();
+    assert_eq!(listed, found);
+    let all = names("/");
+    for name in ["etc/hostname", "usr/lib/os-release", "boot/flatcar/first_boot", "etc/os-release"] {
+        assert!(all.iter().any(|other| other == name), "{name}: {all:?}");
+    }
+    // A folder comes before what is in it; links are not followed.
+    let place_of = |name: &str| all.iter().position(|other| other == name).unwrap();
+    assert!(place_of("usr/lib") < place_of("usr/lib/os-release"));
+    assert!(!all.iter().any(|name| name.starts_with("etc/lib/")));
+    assert_eq!(names("/etc/hostname"), ["hostname"]);
 }
 
 #[test]

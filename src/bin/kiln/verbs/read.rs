@@ -26,7 +26,8 @@ pub fn inspect(words: &cli::Inspect, format: Format) -> Result<Exit, Failure> {
 
 /// `kiln ls IMAGE [PATH]`
 pub fn ls(words: &cli::Ls, format: Format) -> Result<Exit, Failure> {
-    let rows = read::list(&open(&words.image)?, &Place::parse(&words.path)?)?;
+    let (image, place) = (open(&words.image)?, Place::parse(&words.path)?);
+    let rows = if words.recursive { read::list_all(&image, &place)? } else { read::list(&image, &place)? };
     match format {
         Format::Json => print_json(&rows)?,
         Format::Text => print_text(&read::render_rows(&rows))?,
