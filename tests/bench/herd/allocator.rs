@@ -43,10 +43,21 @@ pub fn prepare(cluster: &Cluster, count: u32) -> Ready {
 pub fn serve(cluster: &Cluster, ready: Ready) {
     let local = LocalSet::new();
     let count = ready.creates.len();
-    for create in ready.creates {
-        local.spawn_local(async move { assert_eq!(create.send().await.unwrap().status().as_u16(), 201) });
-    }
-    local.block_on(&cluster.runtime, served(ready.watch, count));
+    let creating: Vec<_> =
+        ready.creates.into_iter().map(|request| local.spawn_local(create(request))).collect();
+    local.block_on(&cluster.runtime, async {
+        let created = async {
+            for node in creating {
+                node.await.unwrap();
+            }
+        };
+        tokio::join!(created, served(ready.watch, count));
+    });
+}
+
+async fn create(request: RequestBuilder) {
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 201, "{}", answer.text().await.unwrap());
 }
 
 fn client(cluster: &Cluster, pem: &str) -> reqwest::Client {

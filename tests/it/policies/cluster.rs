@@ -160,9 +160,14 @@ pub fn spec(blocks: &[&str]) -> Value {
 
 /// Asks until it holds.
 pub fn until(what: &str, holds: impl Fn() -> bool) {
+    until_within(LIMIT, what, holds);
+}
+
+/// The same for what takes longer.
+pub fn until_within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }
