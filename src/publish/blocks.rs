@@ -29,7 +29,8 @@ pub fn on_parent(image: &BlockList, parent: &BlockList) -> Blocks {
                 if digest != before {
                     blocks.push((*index, *digest));
                 }
-                (new.next(), old.next());
+                new.next();
+                old.next();
             }
             (Some((index, digest)), before) if before.is_none_or(|(other, _)| index < other) => {
                 blocks.push((*index, *digest));

@@ -86,7 +86,7 @@ pub fn open(path: &Path, jobs: usize, progress: &dyn Progress) -> Result<(Subjec
 
 /// Reads what an image says of itself.
 fn carried_text(disk: &read::Image, path: &str) -> Result<Vec<u8>, PublishError> {
-    let place = Place::parse(&format!("ROOT:{path}")).map_err(PublishError::Account)?;
+    let place = Place::parse(format!("ROOT:{path}").as_str()).map_err(PublishError::Account)?;
     disk.read(&place, ACCOUNT_MAX_BYTES).map_err(PublishError::Account)
 }
 

@@ -21,6 +21,9 @@ use crate::publish::journal::{Ranges, Record, Upload};
 /// Blocks in memory at once: 32 MiB. At 100 ms for a call (AWS's guidance) that is 640 blocks a second.
 const WINDOW: usize = 64;
 
+/// Takes blocks that a region has, by its number.
+type Pages = journal::Sender<(usize, u64)>;
+
 /// What a task tells.
 enum Event {
     /// A region has a block.
@@ -189,7 +192,7 @@ fn read(image: &dyn Image, index: u64, digest: Digest) -> Result<Block, PublishE
 struct Teller<'a> {
     open: &'a [Open],
     work: &'a Work<'a>,
-    pages: journal::Sender<(usize, u64)>,
+    pages: Pages,
     /// What people have heard last of each region: the same is not said again.
     said: BTreeMap<usize, CloudErrorKind>,
 }
@@ -244,10 +247,7 @@ fn why(open: &Open, error: CloudError) -> PublishError {
 }
 
 /// Writes down what regions have, together as much as has come meanwhile: a line costs the disk as much as a block.
-fn write_down(
-    open: &[Open],
-    diary: Diary,
-) -> (journal::Sender<(usize, u64)>, JoinHandle<Result<(), PublishError>>) {
+fn write_down(open: &[Open], diary: Diary) -> (Pages, JoinHandle<Result<(), PublishError>>) {
     let uploads: Vec<Upload> = open.iter().map(|open| open.sending.upload.clone()).collect();
     let (pages, incoming) = journal::channel();
     let writer = spawn_blocking(move || {
