@@ -8,9 +8,12 @@ use std::process::Command;
 use std::time::Duration;
 
 pub mod bench;
+mod cluster;
+mod faults;
 mod image;
 mod judged;
 mod nspawn;
+mod person;
 mod vm;
 
 pub use image::{baked, baked_into, kiln};

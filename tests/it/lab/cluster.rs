@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A whole cluster from the baked image, by `kiln lab up`, and what becomes of it: reboots, deaths, deleted Nodes. They
+//! need root.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::bench::{BOOT_LIMIT, ask, left, sysctls};
+use super::person::{Up, eventually, healthy};
+
+/// The verify timer fires every minute and spreads by half of one; repair and a new birth follow.
+const REPAIR_LIMIT: Duration = Duration::from_secs(300);
+/// Whatever first boot and the programs after it keep.
+const KEPT: &str = "find /etc/kubernetes /etc/kiln /etc/cni /etc/containerd /etc/sysctl.d /etc/systemd/network \
+    /var/lib/kiln /var/lib/kubelet/pki -xdev ! -type d -printf '%p %T@ %C@ %i\\n' | sort";
+
+#[test]
+#[ignore = "minutes on a quiet machine; README names the command"]
+fn a_cluster_comes_up_lives_on_and_leaves_nothing() {
+    let before = sysctls();
+    let mut up = Up::new("cluster", &["--workers", "2"]);
+    let blocks: BTreeSet<String> = up.nodes.keys().map(|name| up.block(name)).collect();
+    assert_eq!(blocks.len(), 3, "{blocks:?}");
+    up.nodes.keys().for_each(|name| healthy(&up, name));
+    assert_eq!(up.claims().len(), 3, "each Node has its claim");
+    assert!(up.claims().values().all(|claims| claims.len() == 1), "and one only");
+    tokens_are_gone(&up);
+    up.smoke();
+    blocks_are_bridges(&up);
+
+    each_reboots_and_nothing_is_rewritten(&up);
+    a_worker_dies_for_good(&mut up);
+    a_node_is_deleted_under_its_machine(&up);
+
+    let lab = up.lab.clone();
+    drop(up);
+    assert_eq!(left(&lab), Vec::<String>::new());
+    assert_eq!(sysctls(), before, "the machine's settings have changed");
+}
+
+/// The bridge is there since pods have run.
+fn blocks_are_bridges(up: &Up) {
+    for name in up.nodes.keys() {
+        let block = up.block(name);
+        let gateway = block.replace(".0/24", ".1/24");
+        let found = ask(&up.node(name), "ip -o -4 address show dev cni0");
+        assert!(found.contains(&gateway), "{name}: {block}, {found}");
+    }
+}
+
+fn tokens_are_gone(up: &Up) {
+    assert_eq!(up.api().ask(async |client| client.tokens().await).unwrap(), Vec::new());
+}
+
+fn each_reboots_and_nothing_is_rewritten(up: &Up) {
+    for name in up.nodes.keys() {
+        let node = up.node(name);
+        // A control plane applies the cluster's objects at every boot, and its ledger says so.
+        let kept = |text: String| match &name[..] {
+            "control" => {
+                text.lines().filter(|line| !line.contains("ledger.json")).collect::<Vec<_>>().join("\n")
+            }
+            _ => text,
+        };
+        let look = || kept(ask(&node, KEPT));
+        let kept = look();
+        assert!(kept.contains("/var/lib/kiln/claim.json"), "{kept}");
+        let boot =
+            ask(&node, "cat /proc/sys/kernel/random/boot_id; systemctl show --value -p UserspaceTimestamp");
+        node.reboot(BOOT_LIMIT).unwrap();
+        assert_ne!(
+            ask(&node, "cat /proc/sys/kernel/random/boot_id; systemctl show --value -p UserspaceTimestamp"),
+            boot
+        );
+        healthy(up, name);
+        assert_eq!(up.ready_block(name, BOOT_LIMIT, |_| true), up.block(name));
+        assert_eq!(look(), kept, "{name} has rewritten something");
+    }
+}
+
+fn a_worker_dies_for_good(up: &mut Up) {
+    up.node("worker-2").kill().unwrap();
+    let uid = up.delete_node("worker-2");
+    eventually("the block is freed", BOOT_LIMIT, || (!up.claims().contains_key(&uid)).then_some(()));
+    let name = up.add(&[]);
+    assert_eq!(name, "worker-3");
+    healthy(up, &name);
+    assert_eq!(up.claims().len(), 3);
+}
+
+fn a_node_is_deleted_under_its_machine(up: &Up) {
+    let uid = up.delete_node("worker-1");
+    up.ready_block("worker-1", REPAIR_LIMIT, |node| node.meta.uid != uid);
+    healthy(up, "worker-1");
+    let claims = up.claims();
+    assert!(!claims.contains_key(&uid) && claims.values().all(|claims| claims.len() == 1), "{claims:?}");
+}
