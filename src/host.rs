@@ -41,6 +41,8 @@ pub mod mounts;
 #[cfg(feature = "toolchain")]
 pub mod netns;
 #[cfg(feature = "toolchain")]
+pub mod qemu;
+#[cfg(feature = "toolchain")]
 pub mod recipe;
 pub mod removal;
 #[cfg(feature = "toolchain")]
@@ -48,5 +50,9 @@ pub mod resources;
 #[cfg(feature = "firstboot")]
 pub mod root;
 pub mod scratch;
+#[cfg(feature = "toolchain")]
+pub mod tail;
+#[cfg(feature = "toolchain")]
+pub mod terminal;
 #[cfg(feature = "toolchain")]
 pub mod unpack;

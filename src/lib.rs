@@ -71,6 +71,8 @@ pub mod read;
 pub mod release;
 #[cfg(feature = "toolchain")]
 pub mod tree;
+#[cfg(feature = "toolchain")]
+pub mod vm;
 
 #[cfg(feature = "aws")]
 pub mod cloud;

@@ -9,7 +9,7 @@ mod flavour;
 mod known;
 mod raw;
 pub(crate) mod schema;
-pub(crate) mod size;
+pub mod size;
 mod skew;
 pub(crate) mod template;
 mod validate;

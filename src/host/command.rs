@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::interrupt::Group;
 
-pub use running::{Running, Streams};
+pub use running::{Mortal, Running, Streams};
 
 /// Where the programs of a system are, for those that need no more of an environment.
 pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

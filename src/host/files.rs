@@ -107,6 +107,15 @@ pub fn write_special(path: &Path, text: &str) -> Result<(), FileError> {
     written.map_err(FileError::at("write", path))
 }
 
+/// Opens a file that is no real one, such as a device, to read and write.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the port")]
+pub fn open_special(path: &Path) -> Result<File, FileError> {
+    fs::OpenOptions::new().read(true).write(true).open(path).map_err(FileError::at("open", path))
+}
+
 /// Opens a log to write at its end; made where missing, for its owner's eyes only.
 ///
 /// # Errors

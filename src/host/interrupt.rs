@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 use super::files;
 use super::removal::remove_folder;
 
-static OPEN: Mutex<Open> = Mutex::new(Open { groups: Vec::new(), scratch: Vec::new() });
+static OPEN: Mutex<Open> = Mutex::new(Open { groups: Vec::new(), programs: Vec::new(), scratch: Vec::new() });
 
 struct Open {
     groups: Vec<i32>,
+    programs: Vec<i32>,
     scratch: Vec<PathBuf>,
 }
 
@@ -29,6 +30,9 @@ pub fn clean_up() {
     let open = open();
     for group in &open.groups {
         let _ = kill(Pid::from_raw(-group), Signal::SIGKILL);
+    }
+    for program in &open.programs {
+        let _ = kill(Pid::from_raw(*program), Signal::SIGTERM);
     }
     for path in &open.scratch {
         let _ = remove_folder(path).or_else(|_| files::remove(path));
@@ -55,6 +59,29 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         open().groups.retain(|group| *group != self.0);
+    }
+}
+
+/// A program in kiln's own group that is asked to end when kiln is interrupted: it has a terminal to put in order.
+#[derive(Debug)]
+pub(super) struct Asked(i32);
+
+impl Asked {
+    pub(super) fn of(program: u32) -> Self {
+        let program = program as i32;
+        open().programs.push(program);
+        Self(program)
+    }
+
+    /// Asks it to end; one that is gone already is no error.
+    pub(super) fn ask(&self) {
+        let _ = kill(Pid::from_raw(self.0), Signal::SIGTERM);
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        open().programs.retain(|program| *program != self.0);
     }
 }
 

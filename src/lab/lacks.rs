@@ -65,7 +65,9 @@ const NODE_DISK: u64 = 256 << 20;
 pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
     let mut lines = Vec::new();
     if !facts.is_root {
-        lines.push("not root: nspawn mounts and makes namespaces; use sudo, or --backend qemu".to_owned());
+        lines.push(
+            "not root: nspawn mounts and makes namespaces; use sudo (kiln boot needs no root)".to_owned(),
+        );
     }
     for program in &facts.missing_programs {
         let package = PROGRAMS.iter().find(|(name, _)| name == program).map_or("", |(_, package)| package);

@@ -4,6 +4,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod bake;
+mod boot;
 mod cluster;
 mod lab;
 mod read;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[cfg(feature = "aws")]
 pub use aws::{Policy, Publish, Unpublish};
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
+pub use boot::{Accelerator, Boot};
 pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
 pub use read::{Cat, Diff, Extract, Inspect, Ls, Verify};
@@ -70,6 +72,8 @@ pub enum Verb {
     /// Make, list and revoke the bootstrap tokens that new nodes join with
     #[command(subcommand)]
     Token(Token),
+    /// Boot an image on a virtual machine, as it is, on a disk that is thrown away
+    Boot(Boot),
     /// Show how long the first boots of a cluster's nodes took, and with what
     Boots(Boots),
     /// Show who holds which block of a cluster's pod range, and what is wrong

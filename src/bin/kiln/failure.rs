@@ -19,6 +19,7 @@ use kiln::lab::LabError;
 use kiln::problem::Problems;
 #[cfg(feature = "aws")]
 use kiln::publish::PublishError;
+use kiln::vm::{BootError, ToldError};
 use kiln::{gpt, read};
 
 use crate::cli::Format;
@@ -121,6 +122,22 @@ impl From<PublishError> for Failure {
 impl From<LabError> for Failure {
     fn from(error: LabError) -> Self {
         Self::with(error.exit(), error)
+    }
+}
+
+impl From<BootError> for Failure {
+    fn from(error: BootError) -> Self {
+        Self::with(error.exit(), error)
+    }
+}
+
+impl From<ToldError> for Failure {
+    fn from(error: ToldError) -> Self {
+        let exit = error.exit();
+        match error {
+            ToldError::Settings(problems) => Self::with(exit, problems),
+            error => Self::with(exit, error),
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Diff(words) => verbs::compare::diff(&words, &here),
         Verb::Verify(words) => verbs::compare::verify(&words, &here),
         Verb::Token(words) => verbs::token::token(&words, format),
+        Verb::Boot(words) => verbs::boot::boot(&words, &here),
         Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
         Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),
         Verb::Lab(words) => verbs::lab::lab(&words, &here),

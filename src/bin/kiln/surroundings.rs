@@ -10,8 +10,10 @@ use kiln::bake::Desk;
 use kiln::exit::Exit;
 use kiln::host::cache::Cache;
 use kiln::host::download::{Downloader, Limits, Settings};
+use kiln::host::resources;
 use kiln::mark;
 use kiln::progress::Progress;
+use kiln::vm;
 use terminal_size::terminal_size_of;
 
 use crate::cli::{Format, Inputs};
@@ -67,6 +69,17 @@ impl Surroundings {
         let cache = cache
             .ok_or_else(|| Failure::with(Exit::Config, "neither XDG_CACHE_HOME nor HOME is set; set one"))?;
         Ok(cache.join("kiln"))
+    }
+
+    /// Returns where virtual machines have their folders: secrets where nothing outlasts the login, if there is such a
+    /// place.
+    pub fn machines(&self) -> Result<vm::Place, Failure> {
+        let work = self.cache_folder()?.join("machines");
+        // XDG Base Directory Specification: for its user's eyes only, gone at the end of the login.
+        let login = self.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
+        let root = || resources::is_root().then(|| PathBuf::from("/run"));
+        let secrets = login.or_else(root).map(|folder| folder.join("kiln-machines"));
+        Ok(vm::Place { secrets: secrets.unwrap_or_else(|| work.clone()), work })
     }
 
     /// Opens cache and network and hands them to `work`.

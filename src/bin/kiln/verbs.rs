@@ -4,6 +4,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod bake;
+pub mod boot;
 pub mod boots;
 pub mod cache;
 pub mod compare;

@@ -2,10 +2,14 @@
 //! Programs that run on: started apart from kiln's own session, or instead of kiln.
 
 use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{CommandError, Program};
+use crate::host::interrupt::Asked;
 
 /// Where a program's three streams go; nothing: nowhere.
 #[derive(Debug, Default)]
@@ -16,6 +20,18 @@ pub struct Streams {
     pub output: Option<File>,
     /// Standard error.
     pub error: Option<File>,
+}
+
+impl Streams {
+    /// Returns kiln's own input and output.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn of_kiln() -> io::Result<Self> {
+        let input = io::stdin().as_fd().try_clone_to_owned()?.into();
+        let output = io::stdout().as_fd().try_clone_to_owned()?.into();
+        Ok(Self { input: Some(input), output: Some(output), error: None })
+    }
 }
 
 /// A program that runs. Dropping it does not end it.
@@ -43,7 +59,7 @@ impl Program {
         self.not_started(error)
     }
 
-    fn not_started(&self, source: std::io::Error) -> CommandError {
+    fn not_started(&self, source: io::Error) -> CommandError {
         CommandError::Start { program: self.name.display().to_string(), source }
     }
 
@@ -59,12 +75,53 @@ impl Program {
     }
 }
 
+/// A program that ends with this value, or with kiln.
+#[derive(Debug)]
+pub struct Mortal {
+    child: Child,
+    asked: Asked,
+}
+
+/// How long a program has to end when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+impl Mortal {
+    /// Returns how it has ended, if it has.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        // One that has ended is no more, and its number may be another's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.asked.ask();
+        }
+        let until = Instant::now() + END_LIMIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // It has ended by now, or is made to.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Running {
+    /// Has it end with the value that is returned, and when kiln is interrupted.
+    pub fn mortal(self) -> Mortal {
+        Mortal { asked: Asked::of(self.child.id()), child: self.child }
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
     /// As the system says.
-    pub fn wait(&mut self) -> std::io::Result<ExitStatus> {
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait()
     }
 

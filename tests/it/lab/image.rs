@@ -20,10 +20,12 @@ pub fn baked_into(folder: &Path) -> PathBuf {
     folder.join("kiln-lab.raw")
 }
 
-/// Runs kiln in the checkout; it must succeed.
-pub fn kiln(words: &[&str]) {
+/// Runs kiln in the checkout, which must succeed, and returns what it printed.
+pub fn kiln(words: &[&str]) -> String {
     let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
     let output = kiln.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
     assert!(output.status.success(), "{}", said.concat());
+    let [printed, _] = said;
+    printed
 }

@@ -53,7 +53,7 @@ pub struct Kubeconfig {
 }
 
 /// Reads a time with its unit, as seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || "give a number and s, m or h, such as 45m".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let unit = match unit {
