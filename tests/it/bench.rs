@@ -27,7 +27,9 @@ pub use ask::{Answer, Credential};
 pub use machine::Machine;
 pub use programs::programs;
 use room::Room;
+pub use room::{Process, processes_of};
 use service::Service;
+pub use unit::Unit;
 
 /// An API server begins to answer three seconds after its start; this machine may be ten times slower and shared.
 const READY_LIMIT: Duration = Duration::from_secs(180);
@@ -40,6 +42,8 @@ pub struct Options {
     pub scheduler: bool,
     /// Whether etcd syncs what it writes; only tests of durability need it.
     pub is_durable: bool,
+    /// Whether the image's own program makes files and objects, as the units have it run, and not the library.
+    pub by_first_boot: bool,
     /// More arguments by unit.
     pub arguments: BTreeMap<&'static str, Vec<String>>,
 }
@@ -52,6 +56,7 @@ impl Default for Options {
             controller_manager: true,
             scheduler: false,
             is_durable: false,
+            by_first_boot: false,
             arguments: BTreeMap::new(),
         }
     }
@@ -97,6 +102,21 @@ pub fn settings() -> Settings {
     }
 }
 
+/// Settings as a layer's text.
+pub fn layer(settings: &Settings) -> String {
+    let mut layer = serde_json::to_value(settings).unwrap();
+    drop_empty(&mut layer);
+    serde_yaml::to_string(&layer).unwrap()
+}
+
+/// A layer says nothing where there is nothing to say; a key without a value is refused.
+fn drop_empty(value: &mut serde_json::Value) {
+    if let serde_json::Value::Object(map) = value {
+        map.retain(|_, value| !value.is_null() && *value != "");
+        map.values_mut().for_each(drop_empty);
+    }
+}
+
 /// Who the machine of [`settings`] is.
 pub fn identity() -> Identity {
     Identity {
@@ -127,12 +147,17 @@ impl Bench {
         let folder = tempfile::Builder::new().prefix("kiln-bench-").tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
-        let made =
-            apply_control::settle(&Root::new(&root), &options.settings, &options.identity, clock::now_s());
-        made.unwrap_or_else(|error| panic!("the control plane's files: {error}"));
         let room = Room::new(&root, programs(), &options.identity.addresses);
-        let Options { settings, identity, .. } = options;
+        let Options { settings, identity, by_first_boot, .. } = options;
         let mut bench = Self { settings, identity, services: BTreeMap::new(), arguments, room, folder };
+        if by_first_boot {
+            bench.tell();
+            bench.first_boot(&["run"]);
+        } else {
+            let made =
+                apply_control::settle(&Root::new(&root), &bench.settings, &bench.identity, clock::now_s());
+            made.unwrap_or_else(|error| panic!("the control plane's files: {error}"));
+        }
         bench.up("etcd");
         bench.up("kube-apiserver");
         if options.controller_manager {
@@ -141,7 +166,30 @@ impl Bench {
         if options.scheduler {
             bench.up("kube-scheduler");
         }
+        if by_first_boot {
+            bench.first_boot(&["run", "--phase", "api"]);
+        }
         bench
+    }
+
+    /// Writes the settings where the image has them.
+    fn tell(&self) {
+        let mut settings = self.settings.clone();
+        settings.node.name = Some(self.identity.name.clone());
+        settings.node.instance_id = Some(self.identity.instance_id.clone());
+        let path = self.root().join("etc/kiln/settings.d/10-image.yaml");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, layer(&settings)).unwrap();
+    }
+
+    /// Has the image's own program run on the control plane; it must succeed. What it prints is kept.
+    pub fn first_boot(&self, words: &[&str]) {
+        let output = self.in_root("/opt/bin/kiln-firstboot").args(words).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let log = self.folder.path().join("kiln-firstboot.log");
+        let before = fs::read(&log).unwrap_or_default();
+        fs::write(log, [before, said].concat()).unwrap();
+        assert!(output.status.success(), "{words:?}: {}", self.log("kiln-firstboot"));
     }
 
     /// Starts a unit and waits until it is healthy.
@@ -229,6 +277,16 @@ impl Bench {
     /// Returns a program to run in the control plane's network and this machine's own tree.
     pub fn in_network(&self, program: impl AsRef<Path>) -> Command {
         self.room.in_network(program.as_ref())
+    }
+
+    /// Gives the network of the process `pid` an interface eth0 that leads to the control plane.
+    pub fn join(&self, pid: &str) {
+        self.room.join(pid);
+    }
+
+    /// What the control plane's processes were told.
+    pub fn processes(&self) -> Vec<Process> {
+        self.room.processes()
     }
 
     /// Makes a further machine on the bench's network, with an address in 10.99.0.0/24.

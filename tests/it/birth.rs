@@ -3,6 +3,9 @@
 
 pub mod cluster;
 mod journal;
+mod killed;
+mod secrets;
+mod whole;
 mod worker;
 
 use std::collections::BTreeSet;

@@ -4,7 +4,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::room::{Room, within_network_of};
 
@@ -32,7 +31,6 @@ pub struct Machine {
 impl Machine {
     /// Makes a machine with `address` (in a /24) beside the room's first address, which is its gateway.
     pub fn new(room: &Room, address: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let gateway = format!("{}.1", address.rsplit_once('.').unwrap().0);
         let mut first = Command::new("unshare");
         first.args([
@@ -53,9 +51,7 @@ impl Machine {
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
         let pid = line.trim().to_owned();
-        let port = format!("port{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        room.ip(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &pid]);
-        room.ip(&["link", "set", &port, "master", "uplink0", "up"]);
+        room.join(&pid);
         std::io::Write::write_all(first.stdin.as_mut().unwrap(), b"ready\n").unwrap();
         line.clear();
         said.read_line(&mut line).unwrap();

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -71,6 +72,19 @@ impl Room {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Gives the network of the process `pid` an interface eth0 on the room's bridge.
+    pub fn join(&self, pid: &str) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let port = format!("port{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.ip(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", pid]);
+        self.ip(&["link", "set", &port, "master", "uplink0", "up"]);
+    }
+
+    /// What the room's processes were told.
+    pub fn processes(&self) -> Vec<Process> {
+        processes_of(&self.pid)
+    }
+
     fn enter(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid, "--net", "--pid"]).args(words).arg("--");
@@ -97,6 +111,29 @@ impl Room {
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         within_network_of(&self.pid, work)
     }
+}
+
+/// What a process was told, which others may read.
+pub struct Process {
+    pub arguments: String,
+    pub environment: String,
+}
+
+/// Returns what the processes were told that `pid` is among.
+pub fn processes_of(pid: &str) -> Vec<Process> {
+    let room = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let own = room(pid);
+    let names =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let inside = names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit()) && room(name) == own);
+    let read = |pid: &str, what: &str| {
+        // One that ends meanwhile says nothing.
+        String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default())
+            .replace('\0', " ")
+    };
+    let process =
+        |pid: String| Process { arguments: read(&pid, "cmdline"), environment: read(&pid, "environ") };
+    inside.map(process).collect()
 }
 
 /// Runs `work` on a thread that is in the network of the process `pid`.

@@ -48,10 +48,15 @@ fn assignment(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), value.trim_matches('"').to_owned()))
 }
 
-/// systemd.service(5): `$FOO` as a word of its own becomes as many words as its value has.
+/// systemd.service(5): `$FOO` as a word of its own becomes as many words as its value has, `${FOO}` stays in its word.
 fn expand(word: &str, environment: &BTreeMap<String, String>) -> Vec<String> {
-    match word.strip_prefix('$') {
-        Some(name) => environment[name].split_whitespace().map(str::to_owned).collect(),
-        None => vec![word.to_owned()],
+    if let Some(name) = word.strip_prefix('$').filter(|name| !name.starts_with('{')) {
+        return environment[name].split_whitespace().map(str::to_owned).collect();
     }
+    let mut word = word.to_owned();
+    while let Some((before, after)) = word.split_once("${") {
+        let (name, rest) = after.split_once('}').unwrap();
+        word = format!("{before}{}{rest}", environment[name]);
+    }
+    vec![word]
 }

@@ -3,29 +3,38 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
 
+use kiln::settings::{Role, Settings};
 use serde_json::Value;
 
 use super::cluster::TOKEN;
-use crate::bench::{Bench, Machine};
+use crate::bench::{Bench, Machine, layer};
 
 /// A machine that is to become a node.
 pub struct Worker {
-    machine: Machine,
+    machine: Arc<Machine>,
     tree: tempfile::TempDir,
 }
 
 /// How the program ended.
 pub struct Ended {
-    code: Option<i32>,
+    status: ExitStatus,
     /// Both of its streams.
     pub said: String,
 }
 
 impl Ended {
     pub fn is(&self, code: i32) {
-        assert_eq!(self.code, Some(code), "{}", self.said);
+        assert_eq!(self.status.code(), Some(code), "{}", self.said);
+    }
+
+    /// Whether it was killed; whoever ran it ends by the same signal.
+    pub fn is_killed(&self) -> bool {
+        self.status.signal() == Some(nix::libc::SIGKILL)
     }
 }
 
@@ -36,25 +45,22 @@ impl Worker {
 
     /// A machine whose name is not its own.
     pub fn named(bench: &Bench, name: &str, instance: &str, address: &str) -> Self {
-        let mut settings = bench.settings.clone();
-        settings.role = kiln::settings::Role::Worker;
-        settings.api.ca = bench.ca_pem();
-        settings.node.name = Some(name.to_owned());
-        settings.node.instance_id = Some(instance.to_owned());
-        settings.node.provider_id = Some(format!("lab://{name}"));
-        settings.node.labels = [("example.org/rack".to_owned(), "r1".to_owned())].into();
-        settings.node.token_file = Some("/run/provision/token".into());
         let tree = tempfile::Builder::new().prefix("kiln-worker-").tempdir().unwrap();
+        Self::on(Arc::new(bench.machine(address)), tree, &told(bench, name, instance))
+    }
+
+    /// A fresh tree on a machine that may have others beside it.
+    pub fn on(machine: Arc<Machine>, tree: tempfile::TempDir, settings: &Settings) -> Self {
         let put = |path: &str, text: &str| {
             let path = tree.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let mut layer = serde_json::to_value(&settings).unwrap();
-        drop_empty(&mut layer);
-        put("etc/kiln/settings.d/10-image.yaml", &serde_yaml::to_string(&layer).unwrap());
-        put("run/provision/token", TOKEN);
-        Self { machine: bench.machine(address), tree }
+        put("etc/kiln/settings.d/10-image.yaml", &layer(settings));
+        if let Some(path) = &settings.node.token_file {
+            put(path.to_str().unwrap().trim_start_matches('/'), TOKEN);
+        }
+        Self { machine, tree }
     }
 
     /// Puts the sockets of a journal where the machine has them.
@@ -66,10 +72,16 @@ impl Worker {
 
     /// Runs the program on the machine, to its end.
     pub fn run(&self, words: &[&str]) -> Ended {
-        let mut command = self.machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
-        let output = command.arg("--root").arg(self.tree.path()).args(words).output().unwrap();
+        self.run_by(&[], words)
+    }
+
+    /// Has another program run the program.
+    pub fn run_by(&self, other: &[&str], words: &[&str]) -> Ended {
+        let whole = [other, &[env!("CARGO_BIN_EXE_kiln-firstboot"), "--root"]].concat();
+        let mut command = self.machine.run(whole[0]);
+        let output = command.args(&whole[1..]).arg(self.tree.path()).args(words).output().unwrap();
         let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
-        Ended { code: output.status.code(), said: said.concat() }
+        Ended { status: output.status, said: said.concat() }
     }
 
     /// Returns every file and link of the tree, sorted.
@@ -82,8 +94,13 @@ impl Worker {
         found.iter().map(named).collect()
     }
 
+    /// Where a file of the tree lies.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.tree.path().join(path)
+    }
+
     pub fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.tree.path().join(path)).unwrap()
+        fs::read_to_string(self.path(path)).unwrap()
     }
 
     pub fn report(&self) -> Value {
@@ -114,12 +131,17 @@ impl Worker {
     }
 }
 
-/// A layer says nothing where there is nothing to say; a key without a value is refused.
-fn drop_empty(value: &mut Value) {
-    if let Value::Object(map) = value {
-        map.retain(|_, value| !value.is_null());
-        map.values_mut().for_each(drop_empty);
-    }
+/// What a worker of the bench's cluster is told.
+pub fn told(bench: &Bench, name: &str, instance: &str) -> Settings {
+    let mut settings = bench.settings.clone();
+    settings.role = Role::Worker;
+    settings.api.ca = bench.ca_pem();
+    settings.node.name = Some(name.to_owned());
+    settings.node.instance_id = Some(instance.to_owned());
+    settings.node.provider_id = Some(format!("lab://{name}"));
+    settings.node.labels = [("example.org/rack".to_owned(), "r1".to_owned())].into();
+    settings.node.token_file = Some("/run/provision/token".into());
+    settings
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::tree::tree;
-use crate::bench::programs;
+use crate::bench::{Bench, Process, Unit, processes_of, programs};
 
 /// The first process ends with its input, which comes with the end of the test process, however that ends; the kernel
 /// then ends all others and takes the mounts away.
@@ -68,7 +68,27 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node with an outside of its own.
     pub fn new() -> Self {
+        let node = Self::apart();
+        for command in OUTSIDE {
+            node.done(command);
+        }
+        node
+    }
+
+    /// A node on a bench's network, with the control plane as its gateway.
+    pub fn beside(bench: &Bench, address: &str) -> Self {
+        let node = Self::apart();
+        bench.join(&node.pid);
+        node.done("ip link set lo up");
+        node.done("ip link set eth0 up");
+        node.done(&format!("ip address add {address}/24 dev eth0"));
+        node.done(&format!("ip route add default via {}", bench.identity.addresses[0]));
+        node
+    }
+
+    fn apart() -> Self {
         let folder = tempfile::Builder::new().prefix("kiln-node-").tempdir().unwrap();
         let mut unshare = Command::new("unshare");
         unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", SETUP, "node"]);
@@ -80,9 +100,6 @@ impl Node {
         assert!(!pid.is_empty(), "no node: the tests need root for namespaces and mounts");
         let node = Self { first, pid, _folder: folder };
         node.wait_for("its own root", || node.path("/run/systemd").exists());
-        for command in OUTSIDE {
-            node.done(command);
-        }
         node
     }
 
@@ -105,9 +122,13 @@ impl Node {
 
     /// A program of the node's, not yet started; `words` are split at blanks.
     pub fn command(&self, words: &str) -> Command {
+        self.command_of(words.split(' '))
+    }
+
+    fn command_of<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid, "--net", "--mount", "--pid", "--root", "--wd", "--"]);
-        command.args(words.split(' ')).stdin(Stdio::null()).env_clear();
+        command.args(words).stdin(Stdio::null()).env_clear();
         command.env("PATH", "/opt/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
@@ -128,8 +149,24 @@ impl Node {
 
     /// Starts a program that stays.
     pub fn start(&self, words: &str) -> Service {
+        Self::started(self.command(words))
+    }
+
+    /// Starts a unit's program by its command line and environment.
+    pub fn start_unit(&self, name: &str) -> Service {
+        let unit = Unit::read(name, &self.path("/"));
+        let mut command = self.command_of(unit.words.iter().map(String::as_str));
+        command.envs(&unit.environment);
+        Self::started(command)
+    }
+
+    /// What the node's processes were told.
+    pub fn processes(&self) -> Vec<Process> {
+        processes_of(&self.pid)
+    }
+
+    fn started(mut command: Command) -> Service {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut command = self.command(words);
         command.stdout(log.reopen().unwrap()).stderr(log.reopen().unwrap());
         Service { child: command.spawn().unwrap(), log }
     }
@@ -172,6 +209,10 @@ pub struct Service {
 impl Service {
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log.path()).unwrap()).into_owned()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits until the program has said one of these; panics with its words when it ends or the limit passes without.

@@ -59,7 +59,11 @@ fn seen_as(node: &Node, from: &str, to: &str) -> String {
 fn connect(node: &Node, families: Families) {
     let case = Case::new(Mode::Cni, families, Fabric::Vxlan);
     node.put(&case.files());
-    // What the unit does at every boot.
+    masquerade(node);
+}
+
+/// What the unit does at every boot.
+pub fn masquerade(node: &Node) {
     for line in include_str!("../../../units/kiln-masquerade.service").lines() {
         let Some(words) = line.strip_prefix("ExecStart=") else { continue };
         let (is_done, text) = node.said(words.trim_start_matches('-'));
