@@ -8,14 +8,19 @@ use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_route::RouteNetlinkMessage as Message;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
-use netlink_packet_route::{AddressFamily, route::RouteScope};
+use netlink_packet_core::DecodeError;
+use netlink_packet_route::address::AddressMessageBuffer;
+use netlink_packet_route::link::LinkMessageBuffer;
+use netlink_packet_route::route::{RouteMessageBuffer, RouteNextHopBuffer};
+use nix::libc;
 
 use crate::links::{Link, Links, Route, Way};
-use netlink::Conversation;
+use netlink::{Attributes, Conversation, Message};
+
+/// Sizes of `struct ifinfomsg`, `ifaddrmsg` and `rtmsg` (rtnetlink(7)).
+const LINK_BYTES: usize = 16;
+const ADDRESS_BYTES: usize = 8;
+const ROUTE_BYTES: usize = 12;
 
 /// What the kernel would not do or tell.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +61,19 @@ pub fn look() -> Result<Links, LinksError> {
 pub fn way_to(address: IpAddr) -> Result<Option<Way>, LinksError> {
     let failed = |source| LinksError::at(format!("ask for the route to {address}"))(source);
     let mut kernel = Conversation::open().map_err(failed)?;
-    let answer = match kernel.ask(Message::GetRoute(route_request(address))) {
+    let answer = match kernel.ask(&route_request(address)) {
         Ok(answer) => answer,
         Err(error) if is_unreachable(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let mut all = links(&mut kernel).map_err(failed)?;
     addresses(&mut kernel, &mut all).map_err(failed)?;
-    Ok(answer.iter().find_map(|message| way(message, &all)))
+    for message in &answer {
+        if let Some(way) = way(message, &all).map_err(|error| failed(io::Error::other(error)))? {
+            return Ok(Some(way));
+        }
+    }
+    Ok(None)
 }
 
 /// Deletes a link, with its addresses and routes; one that is not there is no error.
@@ -71,9 +81,9 @@ pub fn way_to(address: IpAddr) -> Result<Option<Way>, LinksError> {
 /// # Errors
 /// When the kernel refuses.
 pub fn delete_link(name: &str) -> Result<(), LinksError> {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-    delete(Message::DelLink(message)).map_err(LinksError::at(format!("delete link {name}")))
+    let mut message = Message::new(libc::RTM_DELLINK, vec![0; LINK_BYTES]);
+    message.add(libc::IFLA_IFNAME, &[name.as_bytes(), b"\0"].concat());
+    delete(&message).map_err(LinksError::at(format!("delete link {name}")))
 }
 
 /// Deletes a route of the main table; one that is not there is no error.
@@ -81,21 +91,18 @@ pub fn delete_link(name: &str) -> Result<(), LinksError> {
 /// # Errors
 /// When the kernel refuses.
 pub fn delete_route(route: &Route) -> Result<(), LinksError> {
-    let mut message = RouteMessage::default();
-    message.header = header(route.destination.addr(), route.destination.prefix_len());
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
-    // rtnetlink(7): nothing of these means any of them.
-    message.header.scope = RouteScope::NoWhere;
-    message.attributes.push(RouteAttribute::Destination(route.destination.network().into()));
-    message.attributes.push(RouteAttribute::Priority(route.metric));
+    // rtnetlink(7): no protocol, kind or scope means any of them.
+    let place = (libc::RT_TABLE_MAIN, libc::RT_SCOPE_NOWHERE);
+    let mut message =
+        route_message(libc::RTM_DELROUTE, route.destination.network(), place, route.destination.prefix_len());
+    message.add(libc::RTA_PRIORITY, &route.metric.to_ne_bytes());
     if let Some(gateway) = route.gateway {
-        message.attributes.push(RouteAttribute::Gateway(gateway.into()));
+        message.add(libc::RTA_GATEWAY, &octets(gateway));
     }
-    delete(Message::DelRoute(message))
-        .map_err(LinksError::at(format!("delete the route to {}", route.destination)))
+    delete(&message).map_err(LinksError::at(format!("delete the route to {}", route.destination)))
 }
 
-fn delete(message: Message) -> io::Result<()> {
+fn delete(message: &Message) -> io::Result<()> {
     match Conversation::open()?.tell(message) {
         Err(error) if is_missing(&error) => Ok(()),
         other => other,
@@ -118,160 +125,136 @@ fn is_unreachable(error: &io::Error) -> bool {
 }
 
 fn links(kernel: &mut Conversation) -> io::Result<Vec<Link>> {
-    let answer = kernel.list(Message::GetLink(LinkMessage::default()))?;
-    let links = answer.iter().filter_map(|message| match message {
-        Message::NewLink(link) => Some(link_of(link)),
-        _ => None,
-    });
-    Ok(links.collect())
+    let answer = kernel.list(&Message::new(libc::RTM_GETLINK, vec![0; LINK_BYTES]))?;
+    let links = answer.iter().filter(|message| message.kind == libc::RTM_NEWLINK).map(link_of);
+    links.collect::<Result<_, _>>().map_err(io::Error::other)
 }
 
-fn link_of(message: &LinkMessage) -> Link {
-    let mut link = Link {
-        index: message.header.index,
-        name: String::new(),
-        kind: None,
-        mtu: 0,
-        is_up: message.header.flags.contains(LinkFlags::Up),
+fn link_of(message: &Message) -> Result<Link, DecodeError> {
+    let told = LinkMessageBuffer::new_checked(message.payload.as_slice())?;
+    let attributes = Attributes::of(told.attributes())?;
+    let info = attributes.nested(libc::IFLA_LINKINFO)?;
+    Ok(Link {
+        index: told.link_index(),
+        name: attributes.text(libc::IFLA_IFNAME)?.unwrap_or_default(),
+        kind: info.text(libc::IFLA_INFO_KIND)?,
+        mtu: attributes.number(libc::IFLA_MTU)?.unwrap_or_default(),
+        is_up: told.flags() & libc::IFF_UP.cast_unsigned() != 0,
         addresses: Vec::new(),
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name.clone_from(name),
-            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-            LinkAttribute::LinkInfo(infos) => link.kind = infos.iter().find_map(kind_of),
-            _ => {}
-        }
-    }
-    link
-}
-
-fn kind_of(info: &LinkInfo) -> Option<String> {
-    match info {
-        LinkInfo::Kind(kind) => Some(kind.to_string()),
-        _ => None,
-    }
+    })
 }
 
 fn addresses(kernel: &mut Conversation, links: &mut [Link]) -> io::Result<()> {
-    for message in kernel.list(Message::GetAddress(AddressMessage::default()))? {
-        let Message::NewAddress(message) = message else { continue };
-        let Some(link) = links.iter_mut().find(|link| link.index == message.header.index) else { continue };
-        link.addresses.extend(address_of(&message));
+    for message in kernel.list(&Message::new(libc::RTM_GETADDR, vec![0; ADDRESS_BYTES]))? {
+        let (index, address) = address_of(&message).map_err(io::Error::other)?;
+        if let Some(link) = links.iter_mut().find(|link| link.index == index) {
+            link.addresses.extend(address);
+        }
     }
     Ok(())
 }
 
-fn address_of(message: &AddressMessage) -> Option<IpNet> {
-    // On a point-to-point link `Address` is the other end, and `Local` the own one.
-    let local = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    });
-    let address = local.or_else(|| {
-        message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })?;
-    IpNet::new(address, message.header.prefix_len).ok()
+/// Returns the index of the link as well.
+fn address_of(message: &Message) -> Result<(u32, Option<IpNet>), DecodeError> {
+    let told = AddressMessageBuffer::new_checked(message.payload.as_slice())?;
+    if message.kind != libc::RTM_NEWADDR || !is_ip(told.family()) {
+        return Ok((told.index(), None));
+    }
+    let attributes = Attributes::of(told.attributes())?;
+    // On a point-to-point link the address is the other end, and the local one the own.
+    let address = attributes.ip(libc::IFA_LOCAL)?.or(attributes.ip(libc::IFA_ADDRESS)?);
+    Ok((told.index(), address.and_then(|address| IpNet::new(address, told.prefix_len()).ok())))
 }
 
 fn routes(kernel: &mut Conversation, links: &[Link]) -> io::Result<Vec<Route>> {
-    let answer = kernel.list(Message::GetRoute(RouteMessage::default()))?;
-    let routes = answer.iter().flat_map(|message| match message {
-        Message::NewRoute(route) => routes_of(route, links),
-        _ => Vec::new(),
-    });
-    Ok(routes.collect())
+    let answer = kernel.list(&Message::new(libc::RTM_GETROUTE, vec![0; ROUTE_BYTES]))?;
+    let mut routes = Vec::new();
+    for message in answer.iter().filter(|message| message.kind == libc::RTM_NEWROUTE) {
+        routes.extend(routes_of(message, links).map_err(io::Error::other)?);
+    }
+    Ok(routes)
 }
 
 /// Returns one route for each next hop of a message, where it is about the main table.
-fn routes_of(message: &RouteMessage, links: &[Link]) -> Vec<Route> {
-    let kinds = [RouteType::Unicast, RouteType::BlackHole, RouteType::Unreachable, RouteType::Prohibit];
-    if message.header.table != RouteHeader::RT_TABLE_MAIN || !kinds.contains(&message.header.kind) {
-        return Vec::new();
+fn routes_of(message: &Message, links: &[Link]) -> Result<Vec<Route>, DecodeError> {
+    let told = RouteMessageBuffer::new_checked(message.payload.as_slice())?;
+    let kinds = [libc::RTN_UNICAST, libc::RTN_BLACKHOLE, libc::RTN_UNREACHABLE, libc::RTN_PROHIBIT];
+    if told.table() != libc::RT_TABLE_MAIN || !kinds.contains(&told.kind()) || !is_ip(told.address_family()) {
+        return Ok(Vec::new());
     }
-    let Some(destination) = destination_of(message) else { return Vec::new() };
-    let mut route = Route { destination, gateway: None, device: None, metric: 0 };
-    let mut hops = Vec::new();
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Gateway(gateway) => route.gateway = ip(gateway),
-            RouteAttribute::Oif(index) => route.device = name_of(links, *index),
-            RouteAttribute::Priority(metric) => route.metric = *metric,
-            RouteAttribute::MultiPath(all) => hops.clone_from(all),
-            _ => {}
-        }
-    }
-    if message.header.kind != RouteType::Unicast {
-        // IPv6 hangs them on the loopback link.
-        return vec![Route { device: None, ..route }];
-    }
-    if hops.is_empty() {
-        return vec![route];
-    }
-    let spread = hops.iter().map(|hop| {
-        let gateway = hop.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(gateway) => ip(gateway),
-            _ => None,
-        });
-        Route { gateway, device: name_of(links, hop.interface_index), ..route.clone() }
-    });
-    spread.collect()
-}
-
-fn destination_of(message: &RouteMessage) -> Option<IpNet> {
-    let any: IpAddr = match message.header.address_family {
-        AddressFamily::Inet => [0; 4].into(),
-        AddressFamily::Inet6 => [0; 16].into(),
-        _ => return None,
+    let attributes = Attributes::of(told.attributes())?;
+    let any = if i32::from(told.address_family()) == libc::AF_INET { [0; 4].into() } else { [0; 16].into() };
+    let destination = attributes.ip(libc::RTA_DST)?.unwrap_or(any);
+    let Ok(destination) = IpNet::new(destination, told.destination_prefix_length()) else {
+        return Ok(Vec::new());
     };
-    let address = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(address) => ip(address),
-        _ => None,
-    });
-    IpNet::new(address.unwrap_or(any), message.header.destination_prefix_length).ok()
+    let metric = attributes.number(libc::RTA_PRIORITY)?.unwrap_or_default();
+    let route = Route { destination, gateway: attributes.ip(libc::RTA_GATEWAY)?, device: None, metric };
+    if told.kind() != libc::RTN_UNICAST {
+        // IPv6 hangs them on the loopback link.
+        return Ok(vec![route]);
+    }
+    if let Some(hops) = attributes.bytes(libc::RTA_MULTIPATH) {
+        return spread(&route, hops, links);
+    }
+    let device = attributes.number(libc::RTA_OIF)?.and_then(|index| name_of(links, index));
+    Ok(vec![Route { device, ..route }])
 }
 
-fn route_request(address: IpAddr) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header = header(address, if address.is_ipv4() { 32 } else { 128 });
-    message.attributes.push(RouteAttribute::Destination(address.into()));
+/// Next hops follow each other, each with its length (rtnetlink(7), `struct rtnexthop`).
+fn spread(route: &Route, mut hops: &[u8], links: &[Link]) -> Result<Vec<Route>, DecodeError> {
+    let mut routes = Vec::new();
+    while !hops.is_empty() {
+        let hop = RouteNextHopBuffer::new_checked(hops)?;
+        let gateway = Attributes::of(hop.attributes())?.ip(libc::RTA_GATEWAY)?;
+        routes.push(Route { gateway, device: name_of(links, hop.interface_index()), ..route.clone() });
+        hops = hops.get(usize::from(hop.length()).next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(routes)
+}
+
+fn is_ip(family: u8) -> bool {
+    [libc::AF_INET, libc::AF_INET6].contains(&family.into())
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
+    }
+}
+
+fn route_request(address: IpAddr) -> Message {
+    route_message(libc::RTM_GETROUTE, address, (0, 0), if address.is_ipv4() { 32 } else { 128 })
+}
+
+fn route_message(kind: u16, destination: IpAddr, (table, scope): (u8, u8), prefix_len: u8) -> Message {
+    let mut header = vec![0; ROUTE_BYTES];
+    let family = if destination.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let mut fields = RouteMessageBuffer::new(&mut header);
+    fields.set_address_family(family as u8);
+    fields.set_destination_prefix_length(prefix_len);
+    fields.set_table(table);
+    fields.set_scope(scope);
+    let mut message = Message::new(kind, header);
+    message.add(libc::RTA_DST, &octets(destination));
     message
 }
 
-fn header(address: IpAddr, prefix_len: u8) -> RouteHeader {
-    let address_family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    RouteHeader { address_family, destination_prefix_length: prefix_len, ..RouteHeader::default() }
-}
-
-fn way(message: &Message, links: &[Link]) -> Option<Way> {
-    let Message::NewRoute(route) = message else { return None };
-    let (mut index, mut source) = (None, None);
-    for attribute in &route.attributes {
-        match attribute {
-            RouteAttribute::Oif(found) => index = Some(*found),
-            RouteAttribute::PrefSource(found) => source = ip(found),
-            _ => {}
-        }
+fn way(message: &Message, links: &[Link]) -> Result<Option<Way>, DecodeError> {
+    if message.kind != libc::RTM_NEWROUTE {
+        return Ok(None);
     }
-    let source = source?;
-    let link = match route.header.kind {
-        RouteType::Local => {
-            links.iter().find(|link| link.addresses.iter().any(|address| address.addr() == source))?
-        }
-        _ => links.iter().find(|link| Some(link.index) == index)?,
+    let told = RouteMessageBuffer::new_checked(message.payload.as_slice())?;
+    let attributes = Attributes::of(told.attributes())?;
+    let Some(source) = attributes.ip(libc::RTA_PREFSRC)? else { return Ok(None) };
+    let index = attributes.number(libc::RTA_OIF)?;
+    let is_it = |link: &&Link| match told.kind() {
+        libc::RTN_LOCAL => link.addresses.iter().any(|address| address.addr() == source),
+        _ => Some(link.index) == index,
     };
-    Some(Way { device: link.name.clone(), mtu: link.mtu, source })
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
-        _ => None,
-    }
+    let link = links.iter().find(is_it);
+    Ok(link.map(|link| Way { device: link.name.clone(), mtu: link.mtu, source }))
 }
 
 fn name_of(links: &[Link], index: u32) -> Option<String> {

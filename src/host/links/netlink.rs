@@ -2,12 +2,14 @@
 //! One conversation with the kernel over a netlink socket: a request, its answers, and never an endless wait.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    DecodeError, DefaultNla, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NlaBuffer, NlasIterator, parse_i32,
+    parse_ip, parse_string, parse_u32,
 };
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::TimeVal;
@@ -16,6 +18,63 @@ use nix::sys::time::TimeVal;
 const SILENCE_MAX_S: i64 = 5;
 /// A list that changed while it was told is asked for again; a machine that changes all the time is not waited for.
 const LISTS_MAX: u32 = 10;
+
+/// A message without netlink's own header. The library's types for whole messages read and write everything that there
+/// is, such as traffic control, which makes half a megabyte of code.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    /// `RTM_...` (rtnetlink(7)).
+    pub(super) kind: u16,
+    /// The fixed part and the attributes.
+    pub(super) payload: Vec<u8>,
+}
+
+impl Message {
+    pub(super) fn new(kind: u16, payload: Vec<u8>) -> Self {
+        Self { kind, payload }
+    }
+
+    /// Adds an attribute.
+    pub(super) fn add(&mut self, kind: u16, value: &[u8]) {
+        let attribute = DefaultNla::new(kind, value.to_vec());
+        let start = self.payload.len();
+        self.payload.resize(start + attribute.buffer_len(), 0);
+        attribute.emit(&mut self.payload[start..]);
+    }
+}
+
+/// The attributes of a message, by number.
+#[derive(Debug, Default)]
+pub(super) struct Attributes<'a>(Vec<NlaBuffer<&'a [u8]>>);
+
+impl<'a> Attributes<'a> {
+    pub(super) fn of(
+        told: impl Iterator<Item = Result<NlaBuffer<&'a [u8]>, DecodeError>>,
+    ) -> Result<Self, DecodeError> {
+        told.collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn bytes(&self, kind: u16) -> Option<&[u8]> {
+        self.0.iter().find(|attribute| attribute.kind() == kind).map(NlaBuffer::value)
+    }
+
+    pub(super) fn number(&self, kind: u16) -> Result<Option<u32>, DecodeError> {
+        self.bytes(kind).map(parse_u32).transpose()
+    }
+
+    pub(super) fn text(&self, kind: u16) -> Result<Option<String>, DecodeError> {
+        self.bytes(kind).map(parse_string).transpose()
+    }
+
+    pub(super) fn ip(&self, kind: u16) -> Result<Option<IpAddr>, DecodeError> {
+        self.bytes(kind).map(parse_ip).transpose()
+    }
+
+    /// Returns the attributes in an attribute; none where it is not there.
+    pub(super) fn nested(&self, kind: u16) -> Result<Attributes<'_>, DecodeError> {
+        Attributes::of(NlasIterator::new(self.bytes(kind).unwrap_or_default()))
+    }
+}
 
 /// A socket to the kernel's rtnetlink.
 #[derive(Debug)]
@@ -35,9 +94,9 @@ impl Conversation {
     }
 
     /// Asks for all of a kind and returns them, from one moment.
-    pub(super) fn list(&mut self, request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) fn list(&mut self, request: &Message) -> io::Result<Vec<Message>> {
         for _ in 0..LISTS_MAX {
-            self.send(request.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
             let mut answers = Vec::new();
             let is_whole = self.receive(|message| answers.push(message))?;
             if is_whole {
@@ -48,7 +107,7 @@ impl Conversation {
     }
 
     /// Asks for one thing and returns the answer.
-    pub(super) fn ask(&mut self, request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) fn ask(&mut self, request: &Message) -> io::Result<Vec<Message>> {
         // With an acknowledgement the end of the answer is known.
         let mut answers = Vec::new();
         self.send(request, NLM_F_REQUEST | NLM_F_ACK)?;
@@ -57,45 +116,47 @@ impl Conversation {
     }
 
     /// Has the kernel do something and waits until it has.
-    pub(super) fn tell(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+    pub(super) fn tell(&mut self, request: &Message) -> io::Result<()> {
         self.ask(request).map(|_| ())
     }
 
-    fn send(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    fn send(&mut self, request: &Message, flags: u16) -> io::Result<()> {
         self.sequence += 1;
         let mut header = NetlinkHeader::default();
-        (header.flags, header.sequence_number) = (flags, self.sequence);
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
+        let mut bytes = vec![0; header.buffer_len()];
+        header.length = (bytes.len() + request.payload.len()) as u32;
+        (header.message_type, header.flags, header.sequence_number) = (request.kind, flags, self.sequence);
+        header.emit(&mut bytes);
+        bytes.extend(&request.payload);
         self.socket.send(&bytes, 0).map(|_| ())
     }
 
     /// Takes messages until the answer ends; returns whether the list stayed the same meanwhile.
-    fn receive(&mut self, mut take: impl FnMut(RouteNetlinkMessage)) -> io::Result<bool> {
+    fn receive(&mut self, mut take: impl FnMut(Message)) -> io::Result<bool> {
         let mut is_whole = true;
         loop {
             let (bytes, _) = self.socket.recv_from_full()?;
             let mut rest = bytes.as_slice();
             while !rest.is_empty() {
-                let message =
-                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-                let length = (message.header.length as usize).next_multiple_of(4).clamp(1, rest.len());
+                let message = NetlinkBuffer::new_checked(rest).map_err(io::Error::other)?;
+                let length = (message.length() as usize).next_multiple_of(4).clamp(1, rest.len());
                 rest = &rest[length..];
-                if message.header.sequence_number != self.sequence {
+                if message.sequence_number() != self.sequence {
                     continue;
                 }
-                is_whole &= message.header.flags & NLM_F_DUMP_INTR == 0;
-                match message.payload {
-                    NetlinkPayload::Done(done) if done.code == 0 => return Ok(is_whole),
-                    NetlinkPayload::Done(done) => return Err(io::Error::from_raw_os_error(-done.code)),
-                    NetlinkPayload::Error(error) if error.code.is_none() => return Ok(is_whole),
-                    NetlinkPayload::Error(error) => return Err(error.to_io()),
-                    NetlinkPayload::InnerMessage(message) => take(message),
-                    _ => {}
+                is_whole &= message.flags() & NLM_F_DUMP_INTR == 0;
+                match message.message_type() {
+                    NLMSG_DONE | NLMSG_ERROR => return ended(message.payload()).map(|()| is_whole),
+                    NLMSG_NOOP | NLMSG_OVERRUN => {}
+                    kind => take(Message::new(kind, message.payload().to_vec())),
                 }
             }
         }
     }
+}
+
+/// Both ways to end begin with an error's number, negated; 0, or nothing, is a good end (netlink(7)).
+fn ended(payload: &[u8]) -> io::Result<()> {
+    let code = payload.get(..4).map_or(Ok(0), parse_i32).map_err(io::Error::other)?;
+    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-code)) }
 }
