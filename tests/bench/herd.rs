@@ -9,6 +9,7 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     dead_code,
+    unused_imports,
     missing_docs,
     unreachable_pub,
     reason = "a benchmark touches the world and may panic; the tests need more of what it shares with them"

@@ -66,10 +66,6 @@ impl Joined {
         self.services.insert(unit, self.node.start_unit(unit));
     }
 
-    pub fn log(&self, unit: &str) -> String {
-        self.services[unit].log()
-    }
-
     /// Starts the runtime, and then kubelet.
     pub fn start_kubelet(&mut self) {
         // overlayfs can't lie on the node's own overlay.
