@@ -14,7 +14,7 @@ use kiln::host::cache::Cache;
 use kiln::host::disk::open_image;
 use kiln::progress::Silent;
 
-use super::{first_block, flipped, json, told};
+use super::{first_block, flip, json, told};
 use crate::bake::shop::{FIRSTBOOT, Shop};
 use crate::bake::trouble::names;
 use crate::disk::bases::{self, Layout};
@@ -49,10 +49,11 @@ fn one_byte_is_found_wherever_it_is() {
     let shop = Shop::new(Layout::Former);
     shop.edit("outputs:", "sysext: true\noutputs:");
     shop.bake("out", &[]);
-    let (raw, copy) = (shop.path("out/node.raw"), shop.path("copy.raw"));
+    let raw = shop.path("out/node.raw");
     let verified = |offset: u64| {
-        flipped(&raw, &copy, offset);
-        let (code, verified) = json(&shop, &["verify", "copy.raw", "--folder", "image"]);
+        flip(&raw, offset);
+        let (code, verified) = json(&shop, &["verify", "out/node.raw", "--folder", "image"]);
+        flip(&raw, offset);
         assert_eq!((code, &verified["blocks"]), (1, &1.into()), "{verified}");
         let differences = verified["differences"].as_array().unwrap();
         assert_eq!(differences.len(), 1, "{verified}");
@@ -63,7 +64,9 @@ fn one_byte_is_found_wherever_it_is() {
     let found = verified(big);
     assert_eq!((found["in"].as_str(), found["path"].as_str()), (Some("file"), Some("/opt/big.bin")));
     assert_eq!((found["part"].as_str(), found["file_offset"].as_u64()), (Some("contents"), Some(5000)));
-    let (code, out, _) = told(&shop, &["verify", "copy.raw", "--folder", "image"]);
+    flip(&raw, big);
+    let (code, out, _) = told(&shop, &["verify", "out/node.raw", "--folder", "image"]);
+    flip(&raw, big);
     let line = format!("  ROOT:/opt/big.bin, from byte 5000 on: 1 byte, at offset {big} of the disk\n");
     assert!(code == 1 && out.contains(&line), "{out}");
 
@@ -151,10 +154,11 @@ fn what_can_not_be_baked_again_says_why() {
     let why = "it can't be baked again: it has no /opt/kiln/image.json on ROOT, so kiln has not baked it";
     assert_eq!((code, err.as_str()), (78, why));
 
-    let (raw, copy) = (shop.path("out/node.raw"), shop.path("copy.raw"));
+    let raw = shop.path("out/node.raw");
     let account = first_block(&raw, "/opt/kiln/image.json");
-    flipped(&raw, &copy, account);
-    let (code, _, err) = told(&shop, &["verify", "copy.raw"]);
+    flip(&raw, account);
+    let (code, _, err) = told(&shop, &["verify", "out/node.raw"]);
+    flip(&raw, account);
     assert!(err.starts_with("it can't be baked again: can't understand its /opt/kiln/image.json: "), "{err}");
     assert_eq!(code, 78);
 
