@@ -119,6 +119,7 @@ fn cleaned(report: Report) -> Report {
         reason,
         blocks,
         requests,
+        calls,
         retries,
         steps,
     } = report;
@@ -141,6 +142,7 @@ fn cleaned(report: Report) -> Report {
         reason: reason.map(|reason| clean(&reason)),
         blocks: blocks.iter().take(2).map(|block| shown(block)).collect(),
         requests,
+        calls,
         retries,
         steps: steps.into_iter().map(step).collect(),
     }

@@ -15,8 +15,10 @@ pub mod explain;
 pub mod file;
 pub mod identity;
 pub mod images;
+pub mod instance;
 pub mod ledger;
 pub mod look;
+pub mod look_cloud;
 pub mod look_control;
 pub mod network;
 pub mod next;
@@ -30,6 +32,7 @@ pub mod rehearsal;
 pub mod repair;
 pub mod run;
 pub mod step;
+pub mod vpc;
 
 #[cfg(test)]
 mod model;

@@ -18,6 +18,8 @@ pub mod report;
 pub mod settings;
 pub mod version;
 
+#[cfg(feature = "firstboot")]
+pub mod aws;
 #[cfg(feature = "cluster")]
 pub mod cause;
 #[cfg(feature = "cluster")]
@@ -51,6 +53,8 @@ pub mod ext4;
 pub mod gpt;
 #[cfg(feature = "toolchain")]
 pub mod lab;
+#[cfg(feature = "toolchain")]
+pub mod launch;
 #[cfg(feature = "toolchain")]
 pub mod lock;
 #[cfg(feature = "toolchain")]

@@ -5,7 +5,7 @@
 //! one to the other: `marks` (a tree with places), `shape` (against the schema of the raw types), `validate` (meaning).
 //! Nothing here reads a file; relative paths are relative to the manifest's folder.
 
-mod flavour;
+pub mod flavour;
 mod known;
 mod raw;
 pub(crate) mod schema;
@@ -27,6 +27,7 @@ use crate::marks::report::Report;
 use crate::marks::{self, Place, shape};
 use crate::problem::Problems;
 
+pub(crate) use raw::Settings as SettingsLayer;
 pub use schema::schema;
 
 /// Reads a file that a manifest names (a unit, a template), or says in words why it can't. The path is the one in the

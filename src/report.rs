@@ -31,6 +31,9 @@ pub struct Report {
     pub blocks: Vec<String>,
     /// Requests to the API server.
     pub requests: u64,
+    /// Calls of EC2.
+    #[serde(default)]
+    pub calls: u64,
     /// Requests that were made again, and waits.
     pub retries: u64,
     /// Each step once, in order.

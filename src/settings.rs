@@ -27,7 +27,7 @@ use crate::addon::Values;
 
 pub use alias::key_of as key_of_alias;
 pub use layer::{Form, Layer};
-pub use merge::{Merged, merge};
+pub use merge::{Merged, cloud_of, merge};
 
 /// Where layers lie that last, in the order of their names.
 pub const FOLDER: &str = "/etc/kiln/settings.d";
@@ -74,6 +74,9 @@ pub struct Settings {
     /// Of the control-plane role only.
     #[serde(default)]
     pub control_plane: ControlPlane,
+    /// The cloud that the machine is in.
+    #[serde(default)]
+    pub cloud: Cloud,
 }
 
 impl Settings {
@@ -255,6 +258,9 @@ pub struct Network {
     /// Bytes; else the uplink's less what the fabric adds.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// Who writes a route to the node's block, where no fabric carries packets.
+    #[serde(default)]
+    pub routes: Routes,
 }
 
 /// Whose bridge pods hang on.
@@ -281,6 +287,17 @@ pub enum Fabric {
     None,
 }
 
+/// Who writes a route to a node's block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Routes {
+    /// Not kiln.
+    #[default]
+    None,
+    /// The node itself, into the route tables of its VPC.
+    Vpc,
+}
+
 /// What runs containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -299,4 +316,38 @@ pub struct ControlPlane {
     /// More names and addresses that the API server's certificate is good for.
     #[serde(default)]
     pub names: Vec<String>,
+}
+
+/// The cloud that the machine is in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloud {
+    /// Whose metadata service is asked who the machine is.
+    #[serde(default)]
+    pub platform: Platform,
+    /// Subnets whose route tables get a route to the node's block; else the machine's own.
+    #[serde(default)]
+    pub subnets: Vec<String>,
+    /// `http://ADDRESS`, in the place of the metadata service's own addresses.
+    #[serde(default)]
+    pub metadata: Option<String>,
+    /// `https://HOST`, in the place of the region's own endpoint of EC2.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// CA certificates in PEM that are trusted for `endpoint` beside the public ones.
+    #[serde(default)]
+    pub ca: Option<String>,
+}
+
+/// Whose metadata service is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Nobody's: whoever can answer at such an address has no say.
+    #[default]
+    None,
+    /// EC2's.
+    Aws,
+    /// EC2's, where SMBIOS says that the machine is one of EC2's.
+    Auto,
 }

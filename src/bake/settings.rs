@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_yaml::Mapping;
 
-use crate::manifest::{Cluster, Manifest};
+use crate::manifest::{Cluster, Manifest, flavour};
 use crate::settings::VERSION;
 
 /// What every image says of itself.
@@ -49,6 +49,7 @@ struct BakedCluster {
 /// Renders the baked layer (YAML) of `manifest`.
 pub fn baked_layer(manifest: &Manifest) -> String {
     let mut settings = manifest.settings.clone();
+    platform(&manifest.base.flavour, &mut settings);
     let own =
         settings.remove("cluster").and_then(|cluster| cluster.as_mapping().cloned()).unwrap_or_default();
     let cluster = cluster(manifest.cluster.clone(), own);
@@ -57,6 +58,17 @@ pub fn baked_layer(manifest: &Manifest) -> String {
     let settings = Baked { version: VERSION, image: &manifest.name, sandbox, cluster, settings };
     let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
     format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
+}
+
+/// An image for EC2 may ask its metadata service; whoever wrote otherwise meant it.
+fn platform(flavour: &str, settings: &mut Mapping) {
+    if flavour != flavour::AMI {
+        return;
+    }
+    let cloud = settings.entry("cloud".into()).or_insert_with(|| Mapping::new().into());
+    if let Some(cloud) = cloud.as_mapping_mut() {
+        cloud.entry("platform".into()).or_insert_with(|| "aws".into());
+    }
 }
 
 fn cluster(cluster: Cluster, settings: Mapping) -> BakedCluster {

@@ -5,6 +5,7 @@ mod certificate;
 mod cluster;
 pub(super) mod fault;
 mod local;
+mod vpc;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::observed::{Found, Observed};
 use super::outcome::Outcome;
 use super::reason::Reason;
 use super::step::Step;
+use crate::aws::Ec2;
 use crate::cluster::{Access, Client, Counts, Credential, Csr, Limits};
 use crate::host::entropy::EntropyError;
 use crate::host::files::FileError;
@@ -51,6 +53,8 @@ pub struct Hands<'a> {
     pub limits: Limits,
     /// Seed of pauses.
     pub seed: u64,
+    /// EC2, where the machine is an instance.
+    pub ec2: Option<&'a Ec2>,
     bootstrap: Option<Client>,
     node: Option<Client>,
     csr: Option<Csr>,
@@ -59,7 +63,7 @@ pub struct Hands<'a> {
 impl<'a> Hands<'a> {
     /// Returns hands that have asked nobody yet.
     pub fn new(root: &'a Root, settings: &'a Settings, token: Credential, limits: Limits, seed: u64) -> Self {
-        Self { root, settings, token, limits, seed, bootstrap: None, node: None, csr: None }
+        Self { root, settings, token, limits, seed, ec2: None, bootstrap: None, node: None, csr: None }
     }
 
     /// Returns what all requests have cost so far.
@@ -80,6 +84,9 @@ impl<'a> Hands<'a> {
         report: &str,
         deadline: Instant,
     ) -> Result<Outcome, ApplyError> {
+        if step.is_call() {
+            return Ok(self.call(step).await.unwrap_or_else(Outcome::Trouble));
+        }
         if step.is_request() {
             return Ok(self.ask(step, seen, report, deadline).await.unwrap_or_else(Outcome::Trouble));
         }

@@ -50,7 +50,7 @@ pub struct Uplink {
 /// `blocks` are those that the node holds, the primary family first. [`problem::problems`] has found nothing before.
 pub fn files(settings: &Settings, identity: &Identity, blocks: &[IpNet], uplink: &Uplink) -> Vec<File> {
     let mut files = system::files(settings, blocks, uplink);
-    files.push(packets::masquerade(&settings.cluster.pods, blocks));
+    files.push(packets::masquerade(settings, blocks));
     files.push(environment(settings, identity, uplink));
     files.extend(kubelet::files(settings, identity, blocks));
     files.push(proxy::configuration(settings.network.mode, identity));

@@ -8,6 +8,7 @@ mod choice;
 mod claimed;
 mod credential;
 mod held;
+mod routes;
 
 use super::claim::Record;
 use super::identity::{self, Identity};
@@ -19,6 +20,7 @@ use crate::settings::Settings;
 use claimed::{claimed, pool, registered};
 use credential::credential;
 use held::{held, still_held};
+use routes::routes;
 
 /// The folder of what kiln records.
 pub const STATE: &str = "/var/lib/kiln";
@@ -26,6 +28,8 @@ pub const STATE: &str = "/var/lib/kiln";
 pub const IDENTITY: &str = "/var/lib/kiln/identity.json";
 /// Where the claim is recorded.
 pub const CLAIM: &str = "/var/lib/kiln/claim.json";
+/// Where it is recorded that the VPC leads to the block.
+pub const ROUTES: &str = "/var/lib/kiln/routes.json";
 /// Where the private key waits for its certificate.
 pub const KEY: &str = "/var/lib/kiln/kubelet-client.key";
 
@@ -76,7 +80,7 @@ fn birth(want: &Settings, seen: &Observed) -> Part<()> {
             claimed(want, seen, identity, node, pool)?
         }
     };
-    network(seen, record)?;
+    network(want, seen, record)?;
     if let Some(path) = seen.disk.leftovers.first() {
         return act(Step::Remove(path.clone()));
     }
@@ -97,6 +101,9 @@ pub(super) fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Iden
         Found::Is(identity) => identity,
         Found::Broken(why) => return stuck(Reason::Broken { path: IDENTITY.to_owned(), why: why.clone() }),
         Found::Missing => {
+            if let Some(address) = seen.machine.awaited.first() {
+                return Err(Next::Wait(Reason::Promised(*address)));
+            }
             return match identity::decide(&want.node, &seen.machine) {
                 Ok(identity) => act(Step::RecordIdentity(identity)),
                 Err(reason) if reason.is_final() => stuck(reason),
@@ -125,8 +132,9 @@ fn trouble(seen: &Observed) -> Part<()> {
     }
 }
 
-/// Files first, then what an earlier block left behind, and last the file whose presence turns the node ready.
-fn network(seen: &Observed, record: &Record) -> Part<()> {
+/// Files first, then what an earlier block left behind, then routes elsewhere, and last the file whose presence turns the
+/// node ready.
+fn network(want: &Settings, seen: &Observed, record: &Record) -> Part<()> {
     if !seen.machine.has_uplink {
         // Without a network, what was rendered at an earlier boot stays as it is.
         return if seen.is_patience_over { Ok(()) } else { Err(Next::Wait(Reason::NoAddress)) };
@@ -140,6 +148,7 @@ fn network(seen: &Observed, record: &Record) -> Part<()> {
     if let Some(what) = seen.machine.stale.first() {
         return act(Step::Repair(what.clone()));
     }
+    routes(want, seen, record)?;
     match &seen.disk.last {
         Some(path) => act(Step::Write(path.clone())),
         None => Ok(()),

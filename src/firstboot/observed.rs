@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use super::claim::{Listing, Record, State};
 use super::identity::Identity;
 use super::reason::Reason;
+use super::vpc::{self, Attachment, Routed};
 use crate::ipam::Ranges;
 
 /// All that [`super::next::next`] decides from, the settings apart.
@@ -21,6 +22,8 @@ pub struct Observed {
     pub disk: Disk,
     /// What the server has answered in this run.
     pub server: Server,
+    /// What EC2 has answered in this run.
+    pub vpc: vpc::Seen,
     /// Why the last request brought nothing; waiting clears it.
     pub trouble: Option<Reason>,
     /// Whether a node with a recorded claim has waited for the server as long as it may.
@@ -55,6 +58,10 @@ pub struct Machine {
     pub stale: Vec<String>,
     /// What of the machine's own network contradicts the recorded block, such as an overlap.
     pub contradiction: Option<String>,
+    /// Where in a VPC it is, if it is an instance that its metadata service knows.
+    pub attachment: Option<Attachment>,
+    /// Addresses that the machine was promised and that are on none of its links yet.
+    pub awaited: Vec<IpAddr>,
     /// Chance for this run, 128 bits: it makes nonces.
     pub chance: u128,
 }
@@ -106,6 +113,8 @@ pub struct Disk {
     pub leftovers: Vec<String>,
     /// What is recorded of the claim.
     pub claim: Found<Record>,
+    /// What is recorded of routes in the VPC.
+    pub routes: Found<Routed>,
     /// Paths that are not yet as the recorded block demands, in the order of writing, the last one not among them.
     pub files: Vec<String>,
     /// The file whose presence turns the node ready (the conflist), while it is not as it should be.

@@ -5,6 +5,7 @@ use super::claim::{Listing, Record};
 use super::observed::{Claim, Node, NodeSeen, Observed, Request};
 use super::reason::Reason;
 use super::step::Step;
+use crate::aws::Table;
 use crate::ipam::Ranges;
 use crate::settings::Addressing;
 
@@ -27,6 +28,12 @@ pub enum Outcome {
     Published,
     /// The podCIDRs were refused: something else stands there, or it is another Node.
     Refused(String),
+    /// The VPC's route tables.
+    Tables(Vec<Table>),
+    /// EC2 has done what it was asked for.
+    Called,
+    /// The route that was to be made is there, wherever it leads.
+    RouteExists,
     /// The report is on the Node.
     Reported,
     /// Nothing was learnt: the step may have happened, or not.
@@ -36,6 +43,9 @@ pub enum Outcome {
 impl Observed {
     /// Folds in what a step came to.
     pub fn learn(&mut self, step: &Step, outcome: Outcome) {
+        if step.is_call() {
+            return self.called(step, outcome);
+        }
         self.trouble = None;
         match outcome {
             Outcome::Trouble(reason) => self.fail(step, reason),
@@ -60,6 +70,27 @@ impl Observed {
                 self.server.node = Node::Exists;
             }
             Outcome::Reported => self.server.is_reported = true,
+            Outcome::Tables(_) | Outcome::Called | Outcome::RouteExists => {}
+        }
+    }
+
+    /// EC2's trouble is none of the API server's.
+    fn called(&mut self, step: &Step, outcome: Outcome) {
+        self.vpc.trouble = None;
+        match (outcome, step) {
+            (Outcome::Trouble(reason), _) => self.vpc.trouble = Some(reason),
+            (Outcome::Tables(tables), _) => {
+                self.vpc.tables = Some(tables);
+                self.vpc.is_written = false;
+            }
+            (Outcome::RouteExists, Step::CreateRoute { table, block, .. }) => self.vpc.met(table, *block),
+            (
+                Outcome::Called,
+                Step::CreateRoute { table, block, interface }
+                | Step::ReplaceRoute { table, block, interface, .. },
+            ) => self.vpc.wrote(table, *block, interface),
+            (Outcome::Called, Step::SourceCheckOff(_)) => self.vpc.is_check_off = true,
+            _ => {}
         }
     }
 

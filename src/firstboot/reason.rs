@@ -223,6 +223,14 @@ pub enum Reason {
     /// Addons that are not applied, each with its reason.
     #[error("addons are not applied: {0}")]
     Addons(String),
+    /// An address that was promised is not on the machine yet.
+    #[error(
+        "{0} is to be this machine's address (node.addresses), and is on none of its interfaces yet; attach it, or correct node.addresses"
+    )]
+    Promised(IpAddr),
+    /// The block's routes in the VPC.
+    #[error(transparent)]
+    Vpc(#[from] super::vpc::Fault),
     /// The request never came to an answer, or to an unwelcome one.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -281,7 +289,9 @@ impl Reason {
             | Self::NotYetFiles(_)
             | Self::ObjectsLater(_)
             | Self::Addons(_)
+            | Self::Promised(_)
             | Self::Former { .. } => false,
+            Self::Vpc(fault) => fault.is_final(),
             Self::Fault(fault) => {
                 matches!(fault, Fault::Refused(_) | Fault::Untrusted(_) | Fault::Clock(_))
             }
@@ -307,6 +317,7 @@ impl Reason {
         match self {
             // Waiting inside the run would only repeat the list; the unit comes back.
             Self::Exhausted { .. } | Self::FilesClock(_) | Self::Fault(Fault::Clock(_)) => Exit::TryAgain,
+            Self::Vpc(fault) if !fault.is_configuration() => Exit::TryAgain,
             Self::Lost { .. } | Self::NoClaim => Exit::Failed,
             reason if reason.is_final() => Exit::Config,
             _ => Exit::TryAgain,
@@ -317,6 +328,7 @@ impl Reason {
     pub fn waits_max(&self) -> u32 {
         match self {
             Self::Fault(Fault::Unauthorized(_) | Fault::Forbidden(_) | Fault::Nonsense(_)) => REFUSALS_MAX,
+            Self::Vpc(fault) => fault.waits_max(),
             // The deadline of the run is what ends these.
             _ => u32::MAX,
         }

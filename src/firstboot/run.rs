@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::apply::{ApplyError, Hands};
 use super::look::{self, LookError};
+use super::look_cloud;
 use super::next::Next;
 use super::observed::{Found, Observed};
 use super::outcome::Outcome;
 use super::reason::Reason;
 use super::step::Step;
+use super::vpc::Attachment;
+use crate::aws::Ec2;
 use crate::cluster::{Backoff, Credential, Limits};
 use crate::exit::Exit;
 use crate::host::entropy::{self, EntropyError};
@@ -54,6 +57,10 @@ pub struct Run<'a> {
     pub decide: fn(&Settings, &Observed) -> Next,
     /// Whether pods may be running on the recorded block, whatever the links say.
     pub may_run_pods: bool,
+    /// Where in its VPC the machine is, if it is an instance.
+    pub attachment: Option<&'a Attachment>,
+    /// EC2, where the machine is an instance.
+    pub ec2: Option<&'a Ec2>,
 }
 
 /// Why a run could not be.
@@ -100,10 +107,9 @@ impl Run<'_> {
         let machine = look::machine(self.root, self.settings, has_token, chance)?;
         let mut seen = Observed { machine, ..Observed::default() };
         seen.machine.may_run_pods = self.may_run_pods;
+        seen.machine.attachment = self.attachment.cloned();
         let wanted = look::look(self.root, self.settings, &mut seen)?;
-        if seen.disk.identity == Found::Missing {
-            seen.machine.sources = look::sources(self.settings)?;
-        }
+        self.look_for_addresses(&mut seen)?;
         Ok((seen, wanted))
     }
 
@@ -117,9 +123,11 @@ impl Run<'_> {
         let is_born = seen.is_held();
         let seed = seen.machine.chance as u64;
         let mut hands = Hands::new(self.root, self.settings, self.token.clone(), limits(is_born), seed);
+        hands.ec2 = self.ec2;
         let mut waits = Waits::new(is_born, seed, start);
         let mut last = String::new();
         for _ in 0..TURNS_MAX {
+            diary.called(self.ec2.map_or(0, Ec2::calls));
             match (self.decide)(self.settings, &seen) {
                 Next::Do(step) => {
                     last = step.to_string();
@@ -137,6 +145,7 @@ impl Run<'_> {
                     if !(seen.is_patience_over && seen.is_held()) {
                         seen.rest();
                     }
+                    seen.vpc.rest();
                     self.look_again(&mut seen, &mut wanted)?;
                 }
                 Next::Wait(reason) | Next::Stuck(reason) => {
@@ -162,8 +171,14 @@ impl Run<'_> {
 
     fn look_again(&self, seen: &mut Observed, wanted: &mut look::Wanted) -> Result<(), RunError> {
         *wanted = look::look(self.root, self.settings, seen)?;
+        self.look_for_addresses(seen)
+    }
+
+    /// They matter until it is decided who the machine is.
+    fn look_for_addresses(&self, seen: &mut Observed) -> Result<(), RunError> {
         if seen.disk.identity == Found::Missing {
             seen.machine.sources = look::sources(self.settings)?;
+            seen.machine.awaited = look_cloud::awaited(self.settings).map_err(LookError::from)?;
         }
         Ok(())
     }

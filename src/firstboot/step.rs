@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::claim::{Record, State};
 use super::identity::Identity;
+use super::vpc::Routed;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,6 +59,32 @@ pub enum Step {
     },
     /// Remove what an earlier block left behind: the first of what was seen.
     Repair(String),
+    /// Switch off the source/destination check of this interface.
+    SourceCheckOff(String),
+    /// Read the route tables of this VPC.
+    ReadRoutes(String),
+    /// Make a route in the VPC.
+    CreateRoute {
+        /// `rtb-...`.
+        table: String,
+        /// Where it leads.
+        block: IpNet,
+        /// The own interface.
+        interface: String,
+    },
+    /// Lead a route of a former holder of the block to this machine.
+    ReplaceRoute {
+        /// `rtb-...`.
+        table: String,
+        /// Where it leads.
+        block: IpNet,
+        /// The own interface.
+        interface: String,
+        /// What it led to.
+        was: String,
+    },
+    /// Write down that the VPC's routes are as they should be.
+    RecordRoutes(Routed),
     /// Write the report into an annotation of the own Node.
     Report,
     /// Ask the control plane's own API server whether it is ready.
@@ -81,14 +108,26 @@ impl Step {
                 | Self::ReadPool
                 | Self::ReadClaim(_)
                 | Self::ListClaims { .. }
+                | Self::ReadRoutes(_)
                 | Self::Ready
                 | Self::Prove(_)
         )
     }
 
+    /// Returns whether it is a call of EC2.
+    pub fn is_call(&self) -> bool {
+        matches!(
+            self,
+            Self::SourceCheckOff(_)
+                | Self::ReadRoutes(_)
+                | Self::CreateRoute { .. }
+                | Self::ReplaceRoute { .. }
+        )
+    }
+
     /// Returns whether it is a request to the API server.
     pub fn is_request(&self) -> bool {
-        self.only_looks()
+        (self.only_looks() && !self.is_call())
             || matches!(
                 self,
                 Self::SendRequest
@@ -125,6 +164,11 @@ impl Step {
             Self::ListClaims { .. } => "claim-list",
             Self::Publish { .. } => "podcidrs",
             Self::Repair(_) => "repair",
+            Self::SourceCheckOff(_) => "source-check",
+            Self::ReadRoutes(_) => "routes-read",
+            Self::CreateRoute { .. } => "route-create",
+            Self::ReplaceRoute { .. } => "route-replace",
+            Self::RecordRoutes(_) => "routes-record",
             Self::Report => "report",
             Self::Ready => "ready",
             Self::Object(_) => "object",
@@ -172,6 +216,19 @@ impl fmt::Display for Step {
             Self::ListClaims { .. } => f.write_str("list all claims"),
             Self::Publish { blocks, .. } => write!(f, "set the Node's podCIDRs to {}", listed(blocks)),
             Self::Repair(what) => write!(f, "repair: {what}"),
+            Self::SourceCheckOff(interface) => {
+                write!(f, "switch off the source/destination check of {interface}")
+            }
+            Self::ReadRoutes(vpc) => write!(f, "read the route tables of {vpc}"),
+            Self::CreateRoute { table, block, interface } => {
+                write!(f, "lead {block} to {interface} in {table}")
+            }
+            Self::ReplaceRoute { table, block, interface, was } => {
+                write!(f, "lead {block} to {interface} in {table}, where it led to {was}")
+            }
+            Self::RecordRoutes(routed) => {
+                write!(f, "record that {} leads to {}", listed(&routed.blocks), routed.interface)
+            }
             Self::Report => f.write_str("write the report to the Node"),
             Self::Ready => f.write_str("ask whether the API server is ready"),
             Self::Object(what) | Self::Prove(what) => f.write_str(what),

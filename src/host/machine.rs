@@ -32,6 +32,18 @@ pub fn machine_id(root: &Root) -> Result<Option<String>, FileError> {
     Ok(id(root, "/etc/machine-id")?.filter(is_set))
 }
 
+/// Returns whether SMBIOS says that the machine is one of EC2's: Nitro's vendor, or Xen's version with Amazon in it
+/// ("Identify EC2 instances", EC2 User Guide).
+///
+/// # Errors
+/// As the system says.
+pub fn is_ec2(root: &Root) -> Result<bool, FileError> {
+    let is_vendor = id(root, "/sys/class/dmi/id/sys_vendor")?.is_some_and(|vendor| vendor == "amazon ec2");
+    let is_version =
+        id(root, "/sys/class/dmi/id/bios_version")?.is_some_and(|version| version.contains("amazon"));
+    Ok(is_vendor || is_version)
+}
+
 /// Returns what the kernel calls this boot.
 ///
 /// # Errors

@@ -8,6 +8,8 @@ use super::Format;
 
 /// Without a platform id: never reads a cloud's user-data.
 pub const GENERIC: &str = "generic";
+/// EC2's.
+pub const AMI: &str = "ami";
 
 use Format::{Qcow2, Raw};
 
@@ -21,7 +23,7 @@ static FLAVOURS: [(&str, &[Format]); 14] = [
     ("nutanix", &[Raw, Qcow2]),
     ("proxmoxve", &[Raw, Qcow2]),
     ("scaleway", &[Raw, Qcow2]),
-    ("ami", &[Raw]),
+    (AMI, &[Raw]),
     ("azure", &[Raw]),
     ("gce", &[Raw]),
     ("hetzner", &[Raw]),

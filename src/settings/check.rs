@@ -5,6 +5,7 @@
 //! say. Each check looks at the tree for itself, so that one problem never hides another.
 
 mod api;
+mod cloud;
 mod label;
 pub mod name;
 mod node;
@@ -14,6 +15,8 @@ use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::reference::Reference;
 use crate::version::Version;
+
+pub use cloud::is_metadata;
 
 /// Whether more layers follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub fn check(at: &At<'_>, cut: &Cut, extent: Extent, report: &mut Report) {
     network(at, cut, whole, report);
     sandbox(&at.key("sandbox"), report);
     names(&at.key("control_plane").key("names"), report);
+    cloud::check(at, whole, report);
 }
 
 fn kubernetes(at: &At<'_>, report: &mut Report) {

@@ -59,12 +59,13 @@ const fn derived(
 }
 
 /// What each section is about.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("cluster", "The cluster that the image is for."),
     ("api", "Where the API servers are and whom to trust."),
     ("node", "What is particular to a node."),
     ("network", "How pods are connected."),
     ("control_plane", "Of the control-plane role only."),
+    ("cloud", "The cloud that the machine is in."),
     ("", "Settings of a node, as kiln-firstboot reads them."),
 ];
 
@@ -72,7 +73,7 @@ const SECTIONS: [(&str, &str); 6] = [
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Every key, in the order in which they are told.
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 37] = [
     derived("", "version", Kind::Only(super::VERSION), ("kiln", true), "The version of this format: 1."),
     derived("", "image", Kind::Text, ("name", true), "The image's name."),
     key("", "role", Kind::Word(&["worker", "control-plane"]), "What a machine becomes. Default: worker."),
@@ -198,11 +199,37 @@ pub const KEYS: [Key; 31] = [
         "Bytes of a pod's packets. Default: those of the uplink less what the fabric adds.",
     ),
     key(
+        "network",
+        "routes",
+        Kind::Word(&["none", "vpc"]),
+        "Who writes a route to the node's block: with vpc the node itself, into its VPC's route tables. Default: none.",
+    ),
+    key(
         "control_plane",
         "names",
         Kind::Texts(100),
         "More names and addresses that the API server's certificate is good for.",
     ),
+    key(
+        "cloud",
+        "platform",
+        Kind::Word(&["none", "aws", "auto"]),
+        "Whose metadata service is asked who the machine is; auto: EC2's, where SMBIOS says Amazon EC2. Default: none.",
+    ),
+    key(
+        "cloud",
+        "subnets",
+        Kind::Texts(200),
+        "Subnets whose route tables get a route to the node's block. Default: the machine's own subnet.",
+    ),
+    key(
+        "cloud",
+        "metadata",
+        Kind::Text,
+        "Address of the metadata service, for tests: 'http://127.0.0.1:8080'.",
+    ),
+    key("cloud", "endpoint", Kind::Text, "Endpoint of EC2, else the region's own: 'https://HOST:PORT'."),
+    key("cloud", "ca", Kind::Text, "CA certificates in PEM that are trusted for cloud.endpoint, too."),
 ];
 
 /// Returns the key at `section` (empty for the top) and `name`.

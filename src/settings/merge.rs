@@ -9,7 +9,7 @@ use super::check::{self, Extent};
 use super::keys::{self, Scope};
 use super::layer::{self, Layer};
 use super::ranges::{BLOCK_DEFAULT, BLOCK_V6_DEFAULT};
-use super::{Settings, secret, token};
+use super::{Cloud, Platform, Settings, secret, token};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::marks::{Entry, Kind, Node, shape};
@@ -52,6 +52,23 @@ pub fn merge(layers: &[Layer]) -> Result<Merged, Problems> {
         }
         _ => Err(Problems(report.into_problems().0.into_iter().map(redacted).collect())),
     }
+}
+
+/// Returns what layers say of the cloud, before the cloud's own layers are among them: only what is right in itself, for
+/// [`merge`] tells what is wrong.
+pub fn cloud_of(layers: &[Layer]) -> Cloud {
+    let layers = &layers[..layers.len().min(LAYERS_MAX)];
+    let names = layers.iter().map(|layer| layer.name.clone());
+    let mut report = Report::on(names.chain([NO_LAYER.to_owned()]).map(PathBuf::from).collect());
+    let (tree, _) = read(layers, &mut report);
+    let at = At::root(&tree).key("cloud");
+    let platform = match at.key("platform").text() {
+        Some("aws") => Platform::Aws,
+        Some("auto") => Platform::Auto,
+        _ => Platform::None,
+    };
+    let metadata = at.key("metadata").text().filter(|text| check::is_metadata(text)).map(str::to_owned);
+    Cloud { platform, metadata, ..Cloud::default() }
 }
 
 /// Checks shape and meaning. Where a layer could not be read, what it would have said is not missed.

@@ -14,7 +14,7 @@ use kiln::firstboot::apply_control;
 use kiln::firstboot::identity::Identity;
 use kiln::host::clock;
 use kiln::host::root::Root;
-use kiln::settings::{Api, Cluster, ControlPlane, Network, Node, Role, Runtime, Settings};
+use kiln::settings::{Api, Cloud, Cluster, ControlPlane, Network, Node, Role, Runtime, Settings};
 
 mod ask;
 mod machine;
@@ -99,6 +99,7 @@ pub fn settings() -> Settings {
         runtime: Runtime::default(),
         sandbox: None,
         control_plane: ControlPlane::default(),
+        cloud: Cloud::default(),
     }
 }
 

@@ -9,6 +9,8 @@ const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 /// Where effects and flows live; every other file of the library decides, and decides only.
 const PORTS_AND_FLOWS: &[&str] = &[
     "audit/look.rs",
+    "aws.rs",
+    "aws/",
     "bake.rs",
     "bake/desk.rs",
     "bake/error.rs",

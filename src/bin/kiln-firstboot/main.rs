@@ -15,6 +15,7 @@ use kiln::cluster::Credential;
 use kiln::exit::Exit;
 use kiln::firstboot::explain::explain;
 use kiln::firstboot::ledger::{LEDGER, Ledger};
+use kiln::firstboot::look_cloud::{self, Ask};
 use kiln::firstboot::look_control;
 use kiln::firstboot::next;
 use kiln::firstboot::observed::Observed;
@@ -27,7 +28,7 @@ use kiln::mark;
 use kiln::report::{REPORT, Report};
 use kiln::settings::Settings;
 
-use told::Told;
+use told::{Told, Untold};
 use words::{Format, Phase, Word, Words};
 
 /// A ledger or report has some 100 KB at most.
@@ -78,27 +79,47 @@ fn begin(words: &Words) -> Result<Exit, Failure> {
     // A unit's own; whoever runs it by hand on the machine is told what the units are.
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = credentials.or_else(|| root.is_machine().then(|| PathBuf::from(SYSTEM_CREDENTIALS)));
-    let told = match told::read(&words.root, credentials.as_deref())? {
-        Ok(told) => told,
-        Err(wrong) => {
-            for problem in wrong.lines() {
-                eprintln!("kiln-firstboot: {problem}");
-            }
-            return Ok(Exit::Config);
-        }
-    };
-    for warning in &told.warnings {
-        eprintln!("kiln-firstboot: warning: {warning}");
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(work(words, &root, told))
+    runtime.block_on(async {
+        let told = match told::read(&root, &words.root, credentials.as_deref(), ask(words.word())).await? {
+            Ok(told) => told,
+            Err(untold) => return Ok(refused(&untold)),
+        };
+        for warning in &told.warnings {
+            eprintln!("kiln-firstboot: warning: {warning}");
+        }
+        work(words, &root, told).await
+    })
+}
+
+/// Whoever only looks, later in the boot, need not ask who the machine is.
+fn ask(word: Word) -> Ask {
+    match word {
+        Word::Run { dry_run: true, .. } => Ask::Dry,
+        Word::Run { .. } => Ask::Anew,
+        Word::Verify | Word::Repair | Word::Images | Word::Explain | Word::Status { .. } => Ask::Kept,
+    }
+}
+
+fn refused(untold: &Untold) -> Exit {
+    let (text, exit) = match untold {
+        Untold::Wrong(text) => (text, Exit::Config),
+        Untold::Later(text) => (text, Exit::TryAgain),
+    };
+    for problem in text.lines() {
+        eprintln!("kiln-firstboot: {problem}");
+    }
+    exit
 }
 
 async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
-    let Told { settings: told, token, warnings: _ } = told;
+    let Told { settings: told, token, warnings: _, facts } = told;
+    let attachment = facts.as_ref().map(look_cloud::attachment);
+    let ec2 = facts.as_ref().map(|facts| look_cloud::ec2(facts, &told.cloud)).transpose()?;
     let token = token.map_or(Credential::None, |token| Credential::Token(token.reveal().to_owned()));
     let own = look_control::own_settings(root, &told)?;
-    let run = Run { root, settings: &own, token, decide: next::next, may_run_pods: false };
+    let (attachment, ec2) = (attachment.as_ref(), ec2.as_ref());
+    let run = Run { root, settings: &own, token, decide: next::next, may_run_pods: false, attachment, ec2 };
     let files = Run { settings: &told, token: Credential::None, ..run };
     let is_plane = plane::is_meant(&told);
     match words.word() {

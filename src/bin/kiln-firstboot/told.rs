@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the node is told: settings from their layers, and the token from systemd's credential or a provisioner's file.
+//! What the node is told: settings from their layers, those of a cloud's instance among them, and the token from
+//! systemd's credential or a provisioner's file.
 
 use std::path::Path;
 
+use kiln::aws::Facts;
+use kiln::firstboot::instance;
+use kiln::firstboot::look_cloud::{self, Ask, CloudError};
 use kiln::host::layers::{self, TokenError};
+use kiln::host::root::Root;
 use kiln::settings::token::{Found, Token};
-use kiln::settings::{Settings, merge};
+use kiln::settings::{Layer, Settings, cloud_of, merge};
 
 use crate::{Failure, chain};
 
@@ -17,22 +22,51 @@ pub struct Told {
     pub token: Option<Token>,
     /// What works but should be otherwise.
     pub warnings: Vec<String>,
+    /// What the metadata service says, where the machine is an instance.
+    pub facts: Option<Facts>,
+}
+
+/// Why there is nothing to go by.
+pub enum Untold {
+    /// What was told is wrong.
+    Wrong(String),
+    /// The metadata service does not answer, and may later.
+    Later(String),
 }
 
 /// Reads all of it; what is wrong with it is a text, for that has an exit code of its own.
-pub fn read(root: &Path, credentials: Option<&Path>) -> Result<Result<Told, String>, Failure> {
-    let merged = match merge(&layers::read(root, credentials)?) {
+pub async fn read(
+    root: &Root,
+    folder: &Path,
+    credentials: Option<&Path>,
+    ask: Ask,
+) -> Result<Result<Told, Untold>, Failure> {
+    let mut all = layers::read(folder, credentials)?;
+    let facts = match look_cloud::facts(root, &cloud_of(&all), ask).await {
+        Ok(facts) => facts,
+        Err(error @ CloudError::Aws(_)) => return Ok(Err(Untold::Later(chain(&error)))),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(facts) = &facts {
+        all = instance::layered(facts, all);
+    }
+    Ok(judge(folder, credentials, &all)?.map(|told| Told { facts, ..told }))
+}
+
+fn judge(root: &Path, credentials: Option<&Path>, layers: &[Layer]) -> Result<Result<Told, Untold>, Failure> {
+    let merged = match merge(layers) {
         Ok(merged) => merged,
-        Err(problems) => return Ok(Err(problems.to_string())),
+        Err(problems) => return Ok(Err(Untold::Wrong(problems.to_string()))),
     };
     let mut warnings: Vec<String> = merged.warnings.iter().map(ToString::to_string).collect();
     let found = match layers::token(root, credentials, &merged.settings) {
         Ok(found) => found,
-        Err(error @ TokenError::Form { .. }) => return Ok(Err(chain(&error))),
+        Err(error @ TokenError::Form { .. }) => return Ok(Err(Untold::Wrong(chain(&error)))),
         Err(error) => return Err(error.into()),
     };
     if let Some(Found { is_exposed: true, .. }) = &found {
         warnings.push("the token's file can be read by others than its owner; give it mode 0600".to_owned());
     }
-    Ok(Ok(Told { settings: merged.settings, token: found.map(|found| found.token), warnings }))
+    let token = found.map(|found| found.token);
+    Ok(Ok(Told { settings: merged.settings, token, warnings, facts: None }))
 }

@@ -7,6 +7,7 @@ mod bake;
 mod boot;
 mod cluster;
 mod lab;
+mod launch;
 mod read;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use boot::{Accelerator, Boot};
 pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
+pub use launch::{Provisioner, Role, UserData};
 pub use read::{Cat, Diff, Extract, Inspect, Ls, Verify};
 
 /// Bakes Kubernetes node images from CoreOS images: offline, unprivileged, reproducibly, in seconds.
@@ -78,6 +80,8 @@ pub enum Verb {
     Boots(Boots),
     /// Show who holds which block of a cluster's pod range, and what is wrong
     Ipam(Kubeconfig),
+    /// Print what an instance of a cluster on AWS would be given
+    UserData(UserData),
     /// Boot a cluster on this machine from the image that was baked
     #[command(subcommand)]
     Lab(Lab),

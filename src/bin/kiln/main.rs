@@ -56,6 +56,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Boot(words) => verbs::boot::boot(&words, &here),
         Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
         Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),
+        Verb::UserData(words) => verbs::launch::user_data(&words),
         Verb::Lab(words) => verbs::lab::lab(&words, &here),
         #[cfg(feature = "aws")]
         Verb::Publish(words) => verbs::aws::publish(&words, &here),

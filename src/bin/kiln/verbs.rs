@@ -10,6 +10,7 @@ pub mod cache;
 pub mod compare;
 pub mod ipam;
 pub mod lab;
+pub mod launch;
 pub mod lock;
 pub mod read;
 pub mod token;

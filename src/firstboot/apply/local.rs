@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::super::credential::{CURRENT, dated, stored};
 use super::super::look::Wanted;
 use super::super::network::stale::Repair;
-use super::super::next::{CLAIM, IDENTITY, KEY};
+use super::super::next::{CLAIM, IDENTITY, KEY, ROUTES};
 use super::super::observed::{Observed, Request};
 use super::super::step::Step;
 use super::{ApplyError, Hands, PEM_MAX_BYTES};
@@ -19,6 +19,7 @@ impl Hands<'_> {
         match step {
             Step::RecordIdentity(identity) => self.record(IDENTITY, identity),
             Step::Record(record) => self.record(CLAIM, record),
+            Step::RecordRoutes(routed) => self.record(ROUTES, routed),
             Step::MakeKey => Ok(self.root.replace(KEY, entropy::key_pem()?.as_bytes(), 0o600)?),
             Step::StoreCertificate => self.store_certificate(seen)?.ok_or_else(moved),
             Step::LinkCertificate(name) => Ok(self.root.replace_link(&stored(CURRENT), name)?),

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::super::credential::{CURRENT, STORE, is_dated, request_name, stored};
 use super::super::file::File;
 use super::super::identity::Identity;
-use super::super::next::{CLAIM, IDENTITY, KEY, STATE};
+use super::super::next::{CLAIM, IDENTITY, KEY, ROUTES, STATE};
 use super::super::observed::{Certificate, Found, Observed};
 use super::super::pki::{self, Key, Misfit};
 use super::LookError;
@@ -21,6 +21,7 @@ const FILE_MAX_BYTES: u64 = 256 << 10;
 pub(super) fn records(root: &Root, seen: &mut Observed) -> Result<(), LookError> {
     seen.disk.identity = record(root, IDENTITY)?;
     seen.disk.claim = record(root, CLAIM)?;
+    seen.disk.routes = record(root, ROUTES)?;
     let leftovers =
         root.list(STATE)?.into_iter().filter(|name| name.starts_with('.') && name.contains(".kiln-"));
     seen.disk.leftovers = leftovers.map(|name| format!("{STATE}/{name}")).collect();

@@ -10,14 +10,17 @@ use ipnet::IpNet;
 
 use super::is_v6;
 use crate::firstboot::file::File;
+use crate::settings::{Platform, Settings};
 
 /// The rules; `kiln-masquerade.service` gives them to nft at every boot.
 pub const MASQUERADE: &str = "/etc/kiln/masquerade.nft";
 
 /// Returns the table. It replaces an earlier one in one transaction: to declare it first makes `delete` work also where
 /// there was none.
-pub(super) fn masquerade(pods: &[IpNet], blocks: &[IpNet]) -> File {
+pub(super) fn masquerade(settings: &Settings, blocks: &[IpNet]) -> File {
+    let pods = &settings.cluster.pods;
     let rules: String = blocks.iter().filter_map(|block| rule(pods, block)).collect();
+    let metadata = if settings.cloud.platform == Platform::None { String::new() } else { metadata(blocks) };
     let text = format!(
         "# What leaves this node's pods for outside of all pods gets the node's address.\n\
         table inet kiln\n\
@@ -27,9 +30,24 @@ pub(super) fn masquerade(pods: &[IpNet], blocks: &[IpNet]) -> File {
         \t\ttype nat hook postrouting priority srcnat; policy accept;\n\
         {rules}\
         \t}}\n\
+        {metadata}\
         }}\n"
     );
     File::readable(MASQUERADE, text)
+}
+
+/// Pods don't reach the metadata service, whose answers hold the node's role: a hop limit of 1 keeps them out as well, but
+/// that is the launcher's word, and this the node's.
+fn metadata(blocks: &[IpNet]) -> String {
+    let rules: String = blocks
+        .iter()
+        .map(|block| {
+            let (family, address) =
+                if is_v6(block) { ("ip6", "fd00:ec2::254") } else { ("ip", "169.254.169.254") };
+            format!("\t\t{family} saddr {block} {family} daddr {address} drop\n")
+        })
+        .collect();
+    format!("\tchain forward {{\n\t\ttype filter hook forward priority filter; policy accept;\n{rules}\t}}\n")
 }
 
 /// fully-random: ports chosen one after the other collide when two pods ask the same server at once.

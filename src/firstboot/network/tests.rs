@@ -225,7 +225,8 @@ fn settings_node_and_uplink_that_contradict_each_other_are_told_all_at_once() {
     let mtu =
         "network.mtu 1450 does not fit eth0, which leaves 1430 bytes for pods; lower it or leave it out";
     assert_eq!(said(&settings, &blocks, 1500), [address, mtu]);
-    settings.network = crate::settings::Network { mode: Mode::Docker, fabric: Fabric::None, mtu: None };
+    (settings.network.mode, settings.network.fabric) = (Mode::Docker, Fabric::None);
+    settings.network.mtu = None;
     settings.runtime = Runtime::Docker;
     let v4 = "network.mode docker needs an IPv4 pod range, for docker gives docker0 an IPv4 address in any case; use mode cni";
     assert_eq!(said(&settings, &blocks[1..], 1500), [v4]);

@@ -58,6 +58,11 @@ impl Diary {
         &self.report
     }
 
+    /// Takes down how many calls of EC2 there were so far.
+    pub(super) fn called(&mut self, calls: u64) {
+        self.report.calls = calls;
+    }
+
     /// Returns the report as it stands, for the Node's annotation, which is written when all else is done.
     pub(super) fn line(&mut self, seen: &Observed, counts: Counts) -> String {
         self.fill(seen, counts);

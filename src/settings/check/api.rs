@@ -29,7 +29,7 @@ pub fn check(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
         None => {}
     }
     match ca.text() {
-        Some(text) => check_ca(text, &ca, report),
+        Some(text) => check_ca(text, &ca, CA_FIX, report),
         None if is_needed => {
             let what = "is missing, and a worker does not know whom to trust".to_owned();
             report.wrong(&ca, what, CA_FIX.to_owned());
@@ -72,7 +72,7 @@ fn is_inside(address: &IpAddr, cut: &Cut) -> bool {
     cut.pods.iter().chain(&cut.services).any(|range| range.contains(address))
 }
 
-fn check_ca(text: &str, at: &At<'_>, report: &mut Report) {
+pub(super) fn check_ca(text: &str, at: &At<'_>, fix: &str, report: &mut Report) {
     let mut count = 0;
     for (number, block) in (1..).zip(Pem::iter_from_buffer(text.as_bytes())) {
         count = number;
@@ -86,10 +86,10 @@ fn check_ca(text: &str, at: &At<'_>, report: &mut Report) {
             },
         };
         if let Some(what) = what {
-            report.wrong(at, format!("PEM block {number} {what}"), CA_FIX.to_owned());
+            report.wrong(at, format!("PEM block {number} {what}"), fix.to_owned());
         }
     }
     if count == 0 {
-        report.wrong(at, "holds no certificate".to_owned(), CA_FIX.to_owned());
+        report.wrong(at, "holds no certificate".to_owned(), fix.to_owned());
     }
 }

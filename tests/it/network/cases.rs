@@ -7,7 +7,8 @@ use kiln::firstboot::identity::Identity;
 use kiln::firstboot::network::{self, Uplink};
 use kiln::ipam::Ranges;
 use kiln::settings::{
-    Addressing, Api, Cluster, ControlPlane, Fabric, Mode, Network, Node, Role, Runtime, Settings, VERSION,
+    Addressing, Api, Cloud, Cluster, ControlPlane, Fabric, Mode, Network, Node, Role, Runtime, Settings,
+    VERSION,
 };
 
 /// The index of the block in every case.
@@ -61,10 +62,11 @@ impl Case {
             cluster,
             api: Api::default(),
             node: Node::default(),
-            network: Network { mode, fabric, mtu: None },
+            network: Network { mode, fabric, ..Network::default() },
             runtime,
             sandbox: Some("kiln.local/pause:1".into()),
             control_plane: ControlPlane::default(),
+            cloud: Cloud::default(),
         };
         let addresses =
             pick("10.0.0.5", "fd00:1::5").iter().map(|address| address.parse().unwrap()).collect();

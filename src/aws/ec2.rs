@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//! EC2, as far as a node's own routes need it. A role that may make these calls may lead any block's packets to itself: IAM
+//! can't bound the destination (README, "Routes in the VPC").
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use ipnet::IpNet;
+
+use super::Metadata;
+use super::error::{AwsError, AwsErrorKind as Kind};
+use super::http::{self, Limits};
+use super::query::{self, Target};
+use super::tables::Table;
+use super::xml::Element;
+
+const LIMITS: Limits = Limits { connect: Duration::from_secs(5), request: Duration::from_secs(20) };
+/// Tables in an answer; EC2 allows 100.
+const PAGE: &str = "100";
+/// A VPC has 200 tables, unless its quota was raised.
+const PAGES_MAX: usize = 100;
+
+/// EC2 in one region, as the instance's role.
+#[derive(Debug)]
+pub struct Ec2 {
+    http: reqwest::Client,
+    endpoint: String,
+    region: String,
+    metadata: Metadata,
+    credentials: Mutex<Option<Credentials>>,
+    calls: AtomicU64,
+}
+
+impl Ec2 {
+    /// Returns EC2 at `endpoint` (`https://HOST`); `ca` (PEM) is trusted beside the public roots.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn new(endpoint: &str, region: &str, ca: Option<&str>, metadata: Metadata) -> Result<Self, AwsError> {
+        let http = http::client(LIMITS, ca).map_err(|kind| AwsError { call: "EC2".to_owned(), kind })?;
+        Ok(Self {
+            http,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            region: region.to_owned(),
+            metadata,
+            credentials: Mutex::new(None),
+            calls: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns how many calls were made so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    /// Reads every route table of a VPC.
+    ///
+    /// # Errors
+    /// Of the first call that fails.
+    pub async fn route_tables(&self, vpc: &str) -> Result<Vec<Table>, AwsError> {
+        let mut tables = Vec::new();
+        let mut token = String::new();
+        for _ in 0..PAGES_MAX {
+            let mut parameters =
+                vec![("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc), ("MaxResults", PAGE)];
+            if !token.is_empty() {
+                parameters.push(("NextToken", &token));
+            }
+            let answer = self.call("DescribeRouteTables", &parameters).await?;
+            tables.extend(answer.items("routeTableSet").iter().filter_map(Table::read));
+            match answer.text_of("nextToken") {
+                Some(next) => token = next.to_owned(),
+                None => return Ok(tables),
+            }
+        }
+        let kind = Kind::Malformed(format!("it has more than {PAGES_MAX} pages"));
+        Err(AwsError { call: "DescribeRouteTables".to_owned(), kind })
+    }
+
+    /// Makes a route towards an interface.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`] where the table has a route to this very destination.
+    pub async fn create_route(&self, table: &str, to: IpNet, interface: &str) -> Result<(), AwsError> {
+        self.write("CreateRoute", table, to, interface).await
+    }
+
+    /// Leads the route that a table has towards an interface.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where the table has none.
+    pub async fn replace_route(&self, table: &str, to: IpNet, interface: &str) -> Result<(), AwsError> {
+        self.write("ReplaceRoute", table, to, interface).await
+    }
+
+    /// Has EC2 pass packets of pods, whose addresses are not the interface's own.
+    ///
+    /// # Errors
+    /// As EC2 says.
+    pub async fn source_check_off(&self, interface: &str) -> Result<(), AwsError> {
+        let parameters = [("NetworkInterfaceId", interface), ("SourceDestCheck.Value", "false")];
+        self.call("ModifyNetworkInterfaceAttribute", &parameters).await.map(drop)
+    }
+
+    /// With several interfaces a route needs the interface and not the instance.
+    async fn write(&self, action: &str, table: &str, to: IpNet, interface: &str) -> Result<(), AwsError> {
+        let destination =
+            if to.addr().is_ipv4() { "DestinationCidrBlock" } else { "DestinationIpv6CidrBlock" };
+        let to = to.to_string();
+        let parameters = [("RouteTableId", table), (destination, &*to), ("NetworkInterfaceId", interface)];
+        self.call(action, &parameters).await.map(drop)
+    }
+
+    async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> Result<Element, AwsError> {
+        let held = self.credentials.lock().expect("no panic holds it").clone();
+        let credentials = match held {
+            Some(credentials) => credentials,
+            None => self.metadata.credentials().await?,
+        };
+        *self.credentials.lock().expect("no panic holds it") = Some(credentials.clone());
+        let Self { http, endpoint, region, .. } = self;
+        self.calls.fetch_add(1, Relaxed);
+        let target = Target { http, endpoint, region, credentials: &credentials };
+        let answer = query::call(&target, action, parameters).await;
+        if matches!(answer, Err(Kind::Credentials(_))) {
+            // They may be over; the next call asks for others.
+            *self.credentials.lock().expect("no panic holds it") = None;
+        }
+        answer.map_err(|kind| AwsError { call: action.to_owned(), kind })
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `kiln user-data`.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use kiln::exit::Exit;
+use kiln::host::files;
+use kiln::launch::{self, Cluster, Form};
+use kiln::settings::Role;
+use kiln::settings::token::Token;
+
+use crate::cli::{self, Provisioner};
+use crate::failure::Failure;
+
+/// A description has some kilobytes.
+const CLUSTER_MAX_BYTES: u64 = 1 << 20;
+/// Twenty CA certificates.
+const CA_MAX_BYTES: u64 = 64 << 10;
+/// A token has 23 bytes; the rest is room for white space.
+const TOKEN_MAX_BYTES: u64 = 256;
+
+/// `kiln user-data ...`
+pub fn user_data(words: &cli::UserData) -> Result<Exit, Failure> {
+    let cluster = cluster(&words.cluster)?;
+    let role = match words.role {
+        cli::Role::ControlPlane => Role::ControlPlane,
+        cli::Role::Worker => Role::Worker,
+    };
+    let token = words.token_file.as_deref().map(token).transpose()?;
+    match (role, &token) {
+        (Role::ControlPlane, Some(_)) => {
+            return Err(Failure::with(Exit::Usage, "a control plane joins nobody; leave out --token-file"));
+        }
+        (Role::Worker, None) => eprintln!("kiln: without --token-file there is no token in it"),
+        _ => {}
+    }
+    let ca = ca(&cluster, &words.cluster)?;
+    if role == Role::Worker && ca.is_none() {
+        eprintln!("kiln: without ca_file there are no CA certificates in it, and a worker trusts nobody");
+    }
+    let form = match words.provisioner {
+        Provisioner::Ignition => Form::Ignition,
+        Provisioner::CloudConfig => Form::CloudConfig,
+    };
+    let text = launch::render(&cluster, role, ca.as_deref(), token.as_ref(), form);
+    print!("{}", text.map_err(|error| Failure::with(Exit::Config, error))?);
+    Ok(Exit::Done)
+}
+
+/// Reads a description of a cluster.
+fn cluster(file: &Path) -> Result<Cluster, Failure> {
+    let text = text(file, CLUSTER_MAX_BYTES)?;
+    launch::parse(file, &text).map_err(|problems| Failure::with(Exit::Config, problems))
+}
+
+fn ca(cluster: &Cluster, file: &Path) -> Result<Option<String>, Failure> {
+    let Some(ca) = &cluster.ca_file else { return Ok(None) };
+    text(&file.parent().unwrap_or(Path::new("")).join(ca), CA_MAX_BYTES).map(Some)
+}
+
+fn text(file: &Path, most: u64) -> Result<String, Failure> {
+    let bytes = files::read(file, most).map_err(|error| Failure::with(Exit::Config, error))?;
+    let wrong = |_| Failure::with(Exit::Config, format!("{}: it is no text", file.display()));
+    String::from_utf8(bytes).map_err(wrong)
+}
+
+fn token(file: &Path) -> Result<Token, Failure> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().take(TOKEN_MAX_BYTES).read_to_string(&mut text)?;
+        text
+    } else {
+        self::text(file, TOKEN_MAX_BYTES)?
+    };
+    Token::parse(&text).map_err(|error| Failure::with(Exit::Config, error))
+}

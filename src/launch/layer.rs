@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Layer: what the nodes of a role are told, as a layer of settings: the description's own, and what follows from it.
+
+use serde_yaml::{Mapping, Value};
+
+use super::cluster::Cluster;
+use crate::marks::at::At;
+use crate::marks::report::Report;
+use crate::settings::ranges::Cut;
+use crate::settings::{Role, VERSION, check as settings};
+
+/// kubeadm's `bindPort`.
+const API_PORT: u16 = 6443;
+
+/// Returns the layer of a role; `ca` are the CA certificates (PEM) that workers trust, where they are known.
+pub(super) fn layer(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
+    let group = cluster.group(role);
+    let mut layer = derived(cluster, role, ca);
+    for stronger in [&cluster.settings, &group.settings] {
+        merge(&mut layer, stronger);
+    }
+    // Whose settings they are is not for them to say.
+    layer.insert("role".into(), word(role).into());
+    layer
+}
+
+/// What a person need not write.
+fn derived(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
+    let address = cluster.control_plane.address;
+    let endpoint = address.map(|address| match address.is_ipv4() {
+        true => format!("https://{address}:{API_PORT}"),
+        false => format!("https://[{address}]:{API_PORT}"),
+    });
+    let mut layer = Mapping::new();
+    layer.insert("version".into(), VERSION.into());
+    let mut api = Mapping::new();
+    api.extend(endpoint.map(|endpoint| ("endpoint".into(), endpoint.into())));
+    match role {
+        // It makes the CA itself.
+        Role::ControlPlane => {
+            let addresses: Vec<Value> = address.iter().map(|address| address.to_string().into()).collect();
+            layer.insert("node".into(), one("addresses", addresses.into()));
+        }
+        Role::Worker => api.extend(ca.map(|ca| ("ca".into(), ca.into()))),
+    }
+    layer.insert("api".into(), api.into());
+    let subnets: Vec<Value> = cluster.subnets().into_iter().map(Value::from).collect();
+    layer.insert("cloud".into(), one("subnets", subnets.into()));
+    layer
+}
+
+/// Returns a role as settings have it.
+pub(super) fn word(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "worker",
+        Role::ControlPlane => "control-plane",
+    }
+}
+
+fn one(key: &str, value: Value) -> Value {
+    let mut map = Mapping::new();
+    map.insert(key.into(), value);
+    map.into()
+}
+
+/// As layers are merged: maps deeply, lists and texts whole.
+fn merge(weaker: &mut Mapping, stronger: &Mapping) {
+    for (key, value) in stronger {
+        match (weaker.get_mut(key), value) {
+            (Some(Value::Mapping(weaker)), Value::Mapping(stronger)) => merge(weaker, stronger),
+            _ => {
+                weaker.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Checks what the parts say together, for each role.
+pub(super) fn check(cluster: &Cluster, at: &At<'_>, report: &mut Report) {
+    if !report.is_clean() {
+        return;
+    }
+    for (role, key) in [(Role::ControlPlane, "control_plane"), (Role::Worker, "workers")] {
+        let text = text(cluster, role, None);
+        let (Some(tree), _) = crate::marks::parse(&text, 0) else { continue };
+        let mut own = Report::new(std::path::Path::new(""));
+        settings::check(&At::root(&tree), &Cut::default(), settings::Extent::Part, &mut own);
+        for problem in own.into_problems().0 {
+            let what = format!("all settings of this role together: {}: {}", problem.key, problem.what);
+            report.wrong_key(&at.key(key), what, problem.fix);
+        }
+    }
+}
+
+/// Returns the layer as a text.
+pub(super) fn text(cluster: &Cluster, role: Role, ca: Option<&str>) -> String {
+    let yaml =
+        serde_yaml::to_string(&layer(cluster, role, ca)).expect("settings hold nothing that YAML can't");
+    format!("# Cluster {}, role {}; written by kiln.\n{yaml}", cluster.name, word(role))
+}

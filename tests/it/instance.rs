@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! AWS as a node meets it: the program against a strict double of the metadata service and of EC2's route calls.
+
+mod asked;
+mod double;
+mod herd;
+mod http;
+mod metadata;
+mod signature;
+mod tree;
