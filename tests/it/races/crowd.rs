@@ -164,7 +164,15 @@ impl Machine {
 
     async fn run(self: Rc<Self>, decide: Decide, may_run_pods: bool) -> Ending {
         let Self { root, settings, .. } = &*self;
-        let run = Run { root, settings, token: Credential::None, decide, may_run_pods };
+        let run = Run {
+            root,
+            settings,
+            token: Credential::None,
+            decide,
+            may_run_pods,
+            attachment: None,
+            ec2: None,
+        };
         let mut diary = Diary::begin(root, true).unwrap();
         run.run(&mut diary).await.unwrap()
     }
