@@ -46,6 +46,8 @@ pub use kind::{ApiErrorKind, Cause, TlsClock};
 pub use kubeconfig::ReadFile;
 pub use meta::{Meta, Owner};
 pub use meter::Counts;
+#[cfg(feature = "firstboot")]
+pub(crate) use names::Names;
 pub use node::{NewNode, Node, Taint};
 pub use object::{FIELD_MANAGER, Object, ObjectRef};
 pub use retry::{Backoff, pause_after};

@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::error::AwsErrorKind as Kind;
 use crate::cause;
+use crate::cluster::Names;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ pub(super) fn client(limits: Limits, ca: Option<&str>) -> Result<Client, Kind> {
         .tls_backend_preconfigured(tls)
         .http1_only()
         // A static glibc has no resolver.
-        .hickory_dns(true)
+        .dns_resolver(Names)
         .referer(false)
         .redirect(Policy::none())
         .user_agent(concat!("kiln-firstboot/", env!("CARGO_PKG_VERSION")))

@@ -12,7 +12,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-pub(super) struct Names;
+pub(crate) struct Names;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
