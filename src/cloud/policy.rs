@@ -17,8 +17,6 @@ pub use table::RIGHTS;
 pub enum Who {
     /// `kiln publish`, `kiln unpublish`.
     Publisher,
-    /// `kiln launch` and what looks after its machines.
-    Launcher,
     /// The role of a control plane's machine.
     ControlPlane,
     /// The role of a worker's machine.
@@ -27,12 +25,8 @@ pub enum Who {
 
 impl Who {
     /// Everybody, by the words of `kiln policy`.
-    pub const ALL: [(&str, Self); 4] = [
-        ("publisher", Self::Publisher),
-        ("launcher", Self::Launcher),
-        ("control-plane", Self::ControlPlane),
-        ("worker", Self::Worker),
-    ];
+    pub const ALL: [(&str, Self); 3] =
+        [("publisher", Self::Publisher), ("control-plane", Self::ControlPlane), ("worker", Self::Worker)];
 }
 
 /// One right.
@@ -103,6 +97,10 @@ mod tests {
         for right in RIGHTS {
             assert!(right.call.contains(':') && right.action.contains(':') && !right.reason.is_empty());
             assert!(!right.resources.is_empty(), "{right:?}");
+        }
+        for (name, who) in Who::ALL {
+            // IAM takes no policy without a statement.
+            assert!(rights(who).next().is_some(), "{name}");
         }
         let document = document(Who::Publisher, &scope).to_string();
         assert!(document.contains("arn:aws:ssm:*:*:parameter/kiln/*"), "{document}");

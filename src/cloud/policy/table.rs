@@ -12,6 +12,8 @@ const SNAPSHOTS: &[&str] = &["arn:{partition}:ec2:*::snapshot/*"];
 const IMAGES_AND_SNAPSHOTS: &[&str] =
     &["arn:{partition}:ec2:*::image/*", "arn:{partition}:ec2:*::snapshot/*"];
 const PARAMETERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/*"];
+const TABLES: &[&str] = &["arn:{partition}:ec2:*:*:route-table/*"];
+const INTERFACES: &[&str] = &["arn:{partition}:ec2:*:*:network-interface/*"];
 const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
 
 type Condition = Option<(&'static str, &'static str, &'static [&'static str])>;
@@ -111,6 +113,38 @@ pub const RIGHTS: &[Right] = &[
         OURS,
         "kiln unpublish, and what a broken publish has left",
     ),
+    control_plane(
+        "ec2:DescribeRouteTables",
+        ANY,
+        "routes: vpc: finds the tables of the nodes' subnets and what is in them",
+    ),
+    control_plane("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
+    control_plane(
+        "ec2:ReplaceRoute",
+        TABLES,
+        "routes: vpc: replaces a route of the block that leads to a former holder",
+    ),
+    control_plane(
+        "ec2:ModifyNetworkInterfaceAttribute",
+        INTERFACES,
+        "routes: vpc: lets pods' packets through the interface",
+    ),
+    worker(
+        "ec2:DescribeRouteTables",
+        ANY,
+        "routes: vpc: finds the tables of the nodes' subnets and what is in them",
+    ),
+    worker("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
+    worker(
+        "ec2:ReplaceRoute",
+        TABLES,
+        "routes: vpc: replaces a route of the block that leads to a former holder",
+    ),
+    worker(
+        "ec2:ModifyNetworkInterfaceAttribute",
+        INTERFACES,
+        "routes: vpc: lets pods' packets through the interface",
+    ),
 ];
 
 /// The call is the action itself.
@@ -124,6 +158,20 @@ const fn publisher(
     reason: &'static str,
 ) -> Right {
     right(Who::Publisher, call, action, resources, only_if, reason)
+}
+
+/// What a control plane's machine calls itself.
+const fn control_plane(
+    action: &'static str,
+    resources: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    right(Who::ControlPlane, ITSELF, action, resources, None, reason)
+}
+
+/// What a worker calls itself.
+const fn worker(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
+    right(Who::Worker, ITSELF, action, resources, None, reason)
 }
 
 const fn right(

@@ -88,7 +88,7 @@ fn an_image_of_another_flavour_and_a_wrong_target_are_refused() {
 #[test]
 fn policies_are_printed_for_everybody() {
     let shop = Shop::with_cold_cache(Layout::Former);
-    for who in ["publisher", "launcher", "control-plane", "worker"] {
+    for who in ["publisher", "control-plane", "worker"] {
         let text = succeeded(&shop.kiln(&["policy", who]).output().unwrap());
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["Version"], "2012-10-17", "{who}");

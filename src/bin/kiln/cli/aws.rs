@@ -56,8 +56,6 @@ pub struct Policy {
 pub enum Who {
     /// Publishes and withdraws images.
     Publisher,
-    /// Launches and looks after machines.
-    Launcher,
     /// The role of a control plane's machine.
     ControlPlane,
     /// The role of a worker's machine.
@@ -68,7 +66,6 @@ impl From<Who> for policy::Who {
     fn from(who: Who) -> Self {
         match who {
             Who::Publisher => Self::Publisher,
-            Who::Launcher => Self::Launcher,
             Who::ControlPlane => Self::ControlPlane,
             Who::Worker => Self::Worker,
         }
