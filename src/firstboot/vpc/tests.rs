@@ -224,7 +224,7 @@ fn what_was_written_and_does_not_show_is_waited_for_and_not_written_again() {
     };
     assert_eq!(
         reason.to_string(),
-        "route table rtb-main does not show the route to 10.244.3.0/24 yet, which was written"
+        "route table rtb-a does not show the route to 10.244.3.0/24 yet, which was written"
     );
     world.seen.vpc.rest();
     world.calls.clear();

@@ -99,7 +99,8 @@ async fn drive(
     let mut errands = errands(&shared.open).into_iter().peekable();
     let mut running = JoinSet::new();
     let mut failed = Vec::new();
-    loop {
+    // Looked at before each wait: a run that goes on may find that everything has been sent, and nobody would be heard.
+    while errands.peek().is_some() || !running.is_empty() {
         tokio::select! {
             biased;
             event = heard.recv() => teller.take(event.expect("this function holds a sender"), &mut failed)?,
@@ -110,10 +111,6 @@ async fn drive(
             ended = running.join_next(), if !running.is_empty() => {
                 ended.into_iter().for_each(|it| it.expect("an errand does not panic"));
             }
-            else => {}
-        }
-        if errands.peek().is_none() && running.is_empty() {
-            break;
         }
     }
     while let Ok(event) = heard.try_recv() {
