@@ -91,6 +91,10 @@ fn a_worker_dies_for_good(up: &mut Up) {
 fn a_node_is_deleted_under_its_machine(up: &Up) {
     let uid = up.delete_node("worker-1");
     up.ready_block("worker-1", REPAIR_LIMIT, |node| node.meta.uid != uid);
+    // The check that found the claim lost has failed; the next one, within a minute or so, says that all is well.
+    let node = up.node("worker-1");
+    let is_well = || ask(&node, "systemctl is-failed kiln-verify.service || true") != "failed";
+    eventually("a check finds all well", REPAIR_LIMIT, || is_well().then_some(()));
     healthy(up, "worker-1");
     let claims = up.claims();
     assert!(!claims.contains_key(&uid) && claims.values().all(|claims| claims.len() == 1), "{claims:?}");
