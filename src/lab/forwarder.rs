@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LabError;
 use super::look;
-use super::node::{read_json, write_json};
 use super::plan::{Lab, NodeRecord};
+use super::records;
 use crate::host::command::{Program, SYSTEM_PATH, Streams};
 use crate::host::{cgroups, files, forward, netns, resources};
 
@@ -35,7 +35,7 @@ pub(super) fn begin(lab: &Lab, namespace: &Path, target: SocketAddr, kiln: &Path
     // A node's name has no dot.
     let cgroup = format!("{}/forwarder.api", lab.cgroup());
     let record = Record { lab: lab.record(), cgroup, namespace: namespace.to_owned(), target };
-    write_json(&folder.join("record.json"), &record)?;
+    records::write(&folder.join("record.json"), &record)?;
     cgroups::make(&record.cgroup)?;
     let listener = forward::listen(0).map_err(LabError::Forward)?;
     let port = listener.local_addr().map_err(LabError::Forward)?.port();
@@ -56,7 +56,7 @@ pub(super) fn begin(lab: &Lab, namespace: &Path, target: SocketAddr, kiln: &Path
 /// # Errors
 /// If the lab goes away, or as the system says.
 pub fn carry(folder: &Path) -> Result<(), LabError> {
-    let record: Record = read_json(&folder.join("record.json"))?;
+    let record: Record = records::read(&folder.join("record.json"))?;
     resources::new_session();
     let listener = forward::from_input().map_err(LabError::Forward)?;
     join(&record.cgroup, &record.lab)?;

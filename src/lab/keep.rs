@@ -11,6 +11,7 @@ use super::error::LabError;
 use super::layout::{Layout, Span};
 use super::nspawn::{self, Call};
 use super::plan::NodeRecord;
+use super::records;
 use super::up::read_image;
 use crate::base::Base;
 use crate::disk::{Extent, Source};
@@ -44,7 +45,7 @@ const CREDENTIAL_MAX: u64 = 1 << 20;
 /// # Errors
 /// As the machine says; the node does not run then.
 pub fn keep(folder: &Path) -> Result<Ended, LabError> {
-    let node = super::node::read_record(folder)?;
+    let node = records::node(folder)?;
     resources::new_session();
     cgroups::join(&node.cgroup, std::process::id())?;
     // Whoever removes the lab takes its record away first and then ends all in the group: one of both sees this process.

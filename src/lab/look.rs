@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::access::Api;
 use super::error::LabError;
 use super::lacks::{CONTROLLERS, FILESYSTEMS, Facts, PROGRAMS};
-use super::node::{Node, read_json};
+use super::node::Node;
 use super::plan::{Lab, Name, NodeRecord, Places, Record};
+use super::records;
 use super::stage::Stage;
 use crate::host::{cgroups, files, resources};
 
@@ -61,7 +62,7 @@ pub fn labs(places: &Places) -> Result<BTreeSet<Name>, LabError> {
 /// # Errors
 /// If it can't be read.
 pub fn record(lab: &Lab) -> Result<Option<Record>, LabError> {
-    if lab.record().exists() { read_json(&lab.record()).map(Some) } else { Ok(None) }
+    if lab.record().exists() { records::read(&lab.record()).map(Some) } else { Ok(None) }
 }
 
 /// How a lab is.

@@ -13,8 +13,10 @@ use super::error::LabError;
 use super::lacks::{Need, lacks};
 use super::layout::Layout;
 use super::look;
-use super::node::{self, Node, NodeOrder};
+use super::node::Node;
+use super::node::begin::{self, NodeOrder};
 use super::plan::{Backend, Lab, Link, Record};
+use super::records;
 use super::shape::Shape;
 use super::workaround::{Workaround, workarounds};
 use crate::base::{self, Base};
@@ -109,7 +111,7 @@ fn prepare(lab: &Lab, order: &Order, image: PathBuf) -> Result<Record, LabError>
     files::make_folder(&lab.disks())?;
     files::make_folder(&lab.state())?;
     mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;
-    node::write_json(&lab.record(), &record)?;
+    records::write(&lab.record(), &record)?;
     if let Segment::Own(address) = &order.network {
         make_bridge(&lab.network(), &address.to_string())?;
     }
@@ -133,8 +135,8 @@ impl Made {
     pub fn start(&self, order: &NodeOrder) -> Result<Node, LabError> {
         let Record { image, link, .. } = &self.record;
         let (base, _) = read_image(image)?;
-        let record = node::plan(&self.lab, order, &base, image, link.clone(), self.workarounds.clone())?;
-        node::begin(&self.lab, record, order, &self.kiln)
+        let record = begin::plan(&self.lab, order, &base, image, link.clone(), self.workarounds.clone())?;
+        begin::begin(&self.lab, record, order, &self.kiln)
     }
 
     /// Records that all that was asked for is there, and lets others change the lab.
@@ -142,7 +144,7 @@ impl Made {
     /// # Errors
     /// As the system says.
     pub fn finish(self) -> Result<(), LabError> {
-        node::write_json(&self.lab.record(), &Record { is_whole: true, ..self.record })
+        records::write(&self.lab.record(), &Record { is_whole: true, ..self.record })
     }
 }
 
