@@ -128,11 +128,12 @@ impl Call {
     }
 }
 
-/// Returns what systemd-networkd reads for the node's one link, which nspawn calls host0.
+/// Returns what systemd-networkd reads for the node's one link, which nspawn calls host0. It has no IPv6 address: whether
+/// that is somebody else's takes a second to find out, and the node would not be online before.
 fn network_file(network: &Network) -> String {
     let gateway = network.gateway.map(|gateway| format!("Gateway={gateway}\n")).unwrap_or_default();
     format!(
-        "[Match]\nName=host0\n\n[Network]\nAddress={}\n{gateway}LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n",
+        "[Match]\nName=host0\n\n[Network]\nAddress={}\n{gateway}LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
         network.address
     )
 }
@@ -183,7 +184,7 @@ mod tests {
         let shown =
             call.files.iter().find(|file| file.path.ends_with("run-systemd-network-10-kiln-lab.network"));
         let text = "[Match]\nName=host0\n\n[Network]\nAddress=10.0.2.11/24\nGateway=10.0.2.1\n\
-            LinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n";
+            LinkLocalAddressing=no\nIPv6AcceptRA=no\n";
         assert_eq!(shown.map(|file| (&file.content[..], file.mode)), Some((text, 0o644)));
     }
 }
