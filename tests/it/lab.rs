@@ -9,6 +9,7 @@ use bench::{BOOT_LIMIT, Bench, Given};
 
 pub mod bench;
 mod cluster;
+mod docker;
 mod faults;
 mod image;
 mod judged;

@@ -15,7 +15,6 @@ const KEPT: &str = "find /etc/kubernetes /etc/kiln /etc/cni /etc/containerd /etc
     /var/lib/kiln /var/lib/kubelet/pki -xdev ! -type d -printf '%p %T@ %C@ %i\\n' | sort";
 
 #[test]
-#[ignore = "minutes on a quiet machine; README names the command"]
 fn a_cluster_comes_up_lives_on_and_leaves_nothing() {
     let before = sysctls();
     let mut up = Up::new("cluster", &["--workers", "2"]);
@@ -86,6 +85,8 @@ fn a_worker_dies_for_good(up: &mut Up) {
     assert_eq!(name, "worker-3");
     healthy(up, &name);
     assert_eq!(up.claims().len(), 3);
+    up.smoke();
+    up.audit();
 }
 
 fn a_node_is_deleted_under_its_machine(up: &Up) {
@@ -98,4 +99,6 @@ fn a_node_is_deleted_under_its_machine(up: &Up) {
     healthy(up, "worker-1");
     let claims = up.claims();
     assert!(!claims.contains_key(&uid) && claims.values().all(|claims| claims.len() == 1), "{claims:?}");
+    up.smoke();
+    up.audit();
 }

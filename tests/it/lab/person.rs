@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kiln::cluster::{Client, ObjectRef};
@@ -12,16 +13,26 @@ use serde_json::Value;
 use super::bench::{BOOT_LIMIT, ask, named};
 use super::{KILN, baked};
 
+/// One cluster at a time: two on two cores come up slower than one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits until no other test has a cluster.
+pub fn turn() -> MutexGuard<'static, ()> {
+    // A test that failed while it had a cluster has poisoned nothing.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A lab, gone when this is dropped.
 pub struct Up {
     pub lab: Lab,
     pub nodes: BTreeMap<String, Value>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Up {
     pub fn new(name: &str, words: &[&str]) -> Self {
-        let mut up = Self { lab: named(name), nodes: BTreeMap::new() };
         let image = baked();
+        let mut up = Self { lab: named(name), nodes: BTreeMap::new(), _turn: turn() };
         let first = ["--format", "json", "lab", "up", image.to_str().unwrap()];
         let told = up.json(&[&first, words].concat());
         up.note(&told);
@@ -93,6 +104,13 @@ impl Up {
         let matrix = self.json(&["--format", "json", "lab", "smoke"]);
         let cells = matrix.as_array().unwrap();
         assert!(!cells.is_empty() && cells.iter().all(|cell| cell["trouble"].is_null()), "{matrix:#}");
+    }
+
+    /// `kiln ipam` finds nothing wrong.
+    pub fn audit(&self) {
+        let kubeconfig = self.lab.kubeconfig();
+        let output = Command::new(KILN).args(["ipam", "--kubeconfig"]).arg(kubeconfig).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
     /// Claims by the UID of their Node: names.
