@@ -26,7 +26,6 @@ mod plan;
 mod records;
 mod shape;
 mod smoke;
-mod stage;
 mod up;
 mod workaround;
 
@@ -35,7 +34,7 @@ pub use down::down;
 pub use error::LabError;
 pub use form::{add, form};
 pub use forwarder::{carry, forward};
-pub use join::{Joining, Reached};
+pub use join::Joining;
 pub use keep::{Ended, keep};
 pub use lacks::{Facts, Lacks, Need, lacks};
 pub use layout::{NotTheLabs, Span, Spans};
@@ -47,6 +46,5 @@ pub use plan::{Backend, Lab, Link, Name, NameError, Network, NodeRecord, Places,
 pub use shape::{API_PORT, CONTROL, Shape, WORKERS_MAX, Worker, bridge};
 pub use smoke::matrix::{Cell, Matrix, Target};
 pub use smoke::smoke;
-pub use stage::{Shown, Stage};
 pub use up::{Made, Order, Segment, make, open, read_image};
 pub use workaround::{Means, Workaround, workarounds};

@@ -1,11 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Launch: from a cluster's description to what an instance is given. Pure; whoever calls a cloud does so elsewhere.
+//! Launch: from a cluster's description to what an instance is given, and from there to Ready nodes. Look (the image),
+//! decide (plan), do (token, instances), and watch what the cluster shows.
 
+#[cfg(feature = "aws")]
+mod birth;
 mod check;
 mod cluster;
+#[cfg(feature = "aws")]
+mod error;
+#[cfg(feature = "aws")]
+pub mod farewell;
 mod layer;
+#[cfg(feature = "aws")]
+mod look;
+#[cfg(feature = "aws")]
+pub mod plan;
 mod raw;
+#[cfg(feature = "aws")]
+mod run;
+#[cfg(feature = "aws")]
+mod terminate;
 mod user_data;
+#[cfg(feature = "aws")]
+mod watch;
 
+#[cfg(feature = "aws")]
+pub use birth::Failure;
 pub use cluster::{Cluster, Group, Image, parse, schema};
+#[cfg(feature = "aws")]
+pub use error::LaunchError;
+#[cfg(feature = "aws")]
+pub use run::{Desk, Launch, Launched, launch, rehearse};
+#[cfg(feature = "aws")]
+pub use terminate::{Leaving, look_back, terminate};
 pub use user_data::{Form, UserDataError, render};

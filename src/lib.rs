@@ -44,6 +44,8 @@ pub mod boots;
 #[cfg(feature = "toolchain")]
 pub mod compare;
 #[cfg(feature = "toolchain")]
+pub mod console;
+#[cfg(feature = "toolchain")]
 pub mod decode;
 #[cfg(feature = "toolchain")]
 pub mod disk;
@@ -73,6 +75,8 @@ pub mod progress;
 pub mod read;
 #[cfg(feature = "toolchain")]
 pub mod release;
+#[cfg(feature = "toolchain")]
+pub mod stage;
 #[cfg(feature = "toolchain")]
 pub mod tree;
 #[cfg(feature = "toolchain")]

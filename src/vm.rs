@@ -16,7 +16,6 @@ mod firmware;
 mod lacks;
 mod look;
 mod room;
-mod text;
 mod told;
 mod watch;
 
@@ -27,6 +26,5 @@ pub use error::BootError;
 pub use firmware::Firmware;
 pub use lacks::{Facts, Kvm, Lacks, Need, Ready, ready};
 pub use look::{Look, Looks, Unit};
-pub use text::plain;
 pub use told::{Given, ToldError, told};
 pub use watch::{Next, Seen, Verdict, next};

@@ -17,6 +17,8 @@ pub use table::RIGHTS;
 pub enum Who {
     /// `kiln publish`, `kiln unpublish`.
     Publisher,
+    /// `kiln launch`.
+    Launcher,
     /// The role of a control plane's machine.
     ControlPlane,
     /// The role of a worker's machine.
@@ -25,15 +27,19 @@ pub enum Who {
 
 impl Who {
     /// Everybody, by the words of `kiln policy`.
-    pub const ALL: [(&str, Self); 3] =
-        [("publisher", Self::Publisher), ("control-plane", Self::ControlPlane), ("worker", Self::Worker)];
+    pub const ALL: [(&str, Self); 4] = [
+        ("publisher", Self::Publisher),
+        ("launcher", Self::Launcher),
+        ("control-plane", Self::ControlPlane),
+        ("worker", Self::Worker),
+    ];
 }
 
 /// One right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
     /// Who needs it.
-    pub who: Who,
+    pub who: &'static [Who],
     /// The call that needs it: `ec2:RegisterImage`.
     pub call: &'static str,
     /// The action that has to be allowed; most often the call itself.
@@ -57,7 +63,7 @@ pub struct Scope {
 
 /// Returns the rights of `who`, in the order of the table.
 pub fn rights(who: Who) -> impl Iterator<Item = &'static Right> {
-    RIGHTS.iter().filter(move |right| right.who == who)
+    RIGHTS.iter().filter(move |right| right.who.contains(&who))
 }
 
 /// Returns the least policy document (version 2012-10-17) for `who`: one statement for each set of resources and condition.

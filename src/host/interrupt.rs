@@ -21,6 +21,24 @@ struct Open {
     scratch: Vec<PathBuf>,
 }
 
+/// What is left behind on purpose, in the words of whoever is at work.
+static LEFT: Mutex<Option<String>> = Mutex::new(None);
+
+/// Notes what an interruption leaves behind, and what to do about it.
+pub fn leaves(words: &str) {
+    *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+}
+
+/// Takes the note back.
+pub fn leaves_nothing() {
+    *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Returns the note.
+pub fn left() -> Option<String> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,10 +11,9 @@ use tokio::runtime::Runtime;
 use super::error::LabError;
 use super::node::Node;
 use super::plan::{Lab, Name};
-use super::stage::Shown;
 use crate::cluster::{Access, ApiError, Client, ObjectRef};
 use crate::host::{clock, entropy, files};
-use crate::ipam;
+use crate::stage::{self, Shown};
 use crate::token::{TTL_S, Token};
 
 /// Where a control plane keeps it, as kubeadm does.
@@ -75,13 +74,7 @@ impl Api {
 
     /// Looks at all that tells how far machines are.
     pub(super) fn shown(&self) -> Result<Shown, ApiError> {
-        self.ask(async |client| {
-            Ok(Shown {
-                requests: client.csrs().await?,
-                nodes: client.nodes().await?,
-                claims: client.config_map_metas(ipam::NAMESPACE).await?,
-            })
-        })
+        self.ask(stage::look::look)
     }
 
     /// Returns whether workers may join: the control plane's second phase gives that right last.

@@ -7,7 +7,6 @@ use super::access::ADMIN;
 use super::lacks::Lacks;
 use super::layout::NotTheLabs;
 use super::plan::{Name, NameError};
-use super::stage::Stage;
 use crate::base::UnknownLayout;
 use crate::cluster::{AccessError, ApiError};
 use crate::exit::Exit;
@@ -16,6 +15,7 @@ use crate::host::command::CommandError;
 use crate::host::disk::{OpenError, WriteError};
 use crate::host::entropy::EntropyError;
 use crate::host::files::FileError;
+use crate::stage::Stage;
 use crate::token::TokenError;
 
 /// Why a lab can't be made, used or removed.

@@ -4,15 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use super::access::Api;
 use super::error::LabError;
 use super::node::Node;
 use super::plan::Name;
-use super::stage::Stage;
 use crate::cluster::ApiError;
 use crate::progress::Progress;
+use crate::stage::{Reached, Stage};
 
 /// Units whose failure is final: those that retry are in no failed state meanwhile.
 const UNITS: [&str; 2] = [FIRST_BOOT, "kiln-control-plane.service"];
@@ -23,16 +21,6 @@ pub(super) const FIRST_BOOT: &str = "kiln-firstboot.service";
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often machines themselves are looked at, which costs a program on each.
 const MACHINES_PAUSE: Duration = Duration::from_secs(2);
-
-/// A stage and when it was seen.
-#[derive(Debug, Clone, Serialize)]
-pub struct Reached {
-    /// The stage.
-    #[serde(flatten)]
-    pub stage: Stage,
-    /// Milliseconds after the machine's start.
-    pub after_ms: u64,
-}
 
 /// A machine that joins.
 #[derive(Debug, Clone)]

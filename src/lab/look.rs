@@ -12,8 +12,8 @@ use super::lacks::{CONTROLLERS, FILESYSTEMS, Facts, PROGRAMS};
 use super::node::Node;
 use super::plan::{Lab, Name, NodeRecord, Places, Record};
 use super::records;
-use super::stage::Stage;
 use crate::host::{cgroups, files, resources};
+use crate::stage::Stage;
 
 /// Finds out what the machine has that a lab needs.
 ///

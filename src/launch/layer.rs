@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Layer: what the nodes of a role are told, as a layer of settings: the description's own, and what follows from it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde_yaml::{Mapping, Value};
 
 use super::cluster::Cluster;
@@ -27,10 +29,7 @@ pub(super) fn layer(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping 
 /// What a person need not write.
 fn derived(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
     let address = cluster.control_plane.address;
-    let endpoint = address.map(|address| match address.is_ipv4() {
-        true => format!("https://{address}:{API_PORT}"),
-        false => format!("https://[{address}]:{API_PORT}"),
-    });
+    let endpoint = address.map(own_endpoint);
     let mut layer = Mapping::new();
     layer.insert("version".into(), VERSION.into());
     let mut api = Mapping::new();
@@ -47,6 +46,18 @@ fn derived(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
     let subnets: Vec<Value> = cluster.subnets().into_iter().map(Value::from).collect();
     layer.insert("cloud".into(), one("subnets", subnets.into()));
     layer
+}
+
+fn own_endpoint(address: IpAddr) -> String {
+    format!("https://{}", SocketAddr::new(address, API_PORT))
+}
+
+/// Returns where the nodes of a role go.
+#[cfg(feature = "aws")]
+pub(super) fn endpoint(cluster: &Cluster, role: Role) -> String {
+    let layer = layer(cluster, role, None);
+    let found = layer.get("api").and_then(|api| api.get("endpoint")).and_then(Value::as_str);
+    found.unwrap_or_default().to_owned()
 }
 
 /// Returns a role as settings have it.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::error::BootError;
 use super::look::{Look, Looks};
-use super::text::{Words, plain};
 use super::watch::Verdict;
+use crate::console::{Words, plain};
 use crate::host::tail::Tail;
 use crate::progress::Progress;
 

@@ -4,7 +4,7 @@
 pub mod double;
 pub mod http;
 mod killed;
-mod others;
+pub mod others;
 mod program;
 mod published;
 mod rights;

@@ -2,7 +2,7 @@
 //! AWS as a node meets it: the program against a strict double of the metadata service and of EC2's route calls.
 
 mod asked;
-mod double;
+pub mod double;
 mod herd;
 mod http;
 mod metadata;

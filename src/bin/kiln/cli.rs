@@ -20,6 +20,8 @@ pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use boot::{Accelerator, Boot};
 pub use cluster::{Boots, Kubeconfig, Token};
 pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
+#[cfg(feature = "aws")]
+pub use launch::Launch;
 pub use launch::{Provisioner, Role, UserData};
 pub use read::{Cat, Diff, Extract, Inspect, Ls, Verify};
 
@@ -85,6 +87,9 @@ pub enum Verb {
     /// Boot a cluster on this machine from the image that was baked
     #[command(subcommand)]
     Lab(Lab),
+    /// Launch instances of a cluster on AWS, and wait until they are Ready nodes
+    #[cfg(feature = "aws")]
+    Launch(Launch),
     /// Publish an image on AWS, in every region of a target
     #[cfg(feature = "aws")]
     Publish(Publish),

@@ -21,7 +21,8 @@ impl Kubeconfig {
         runtime.block_on(work(client))
     }
 
-    fn access(&self) -> Result<Access, Failure> {
+    /// Reads how the cluster is reached.
+    pub fn access(&self) -> Result<Access, Failure> {
         let text = text(&self.kubeconfig).map_err(|error| Failure::with(Exit::Config, error))?;
         let folder = self.kubeconfig.parent().unwrap_or(Path::new(""));
         Ok(Access::from_kubeconfig(&text, &|path| self::text(&folder.join(path)))?)

@@ -16,6 +16,8 @@ use kiln::host::download::DownloadError;
 use kiln::host::extract::ExtractError;
 use kiln::host::files::FileError;
 use kiln::lab::LabError;
+#[cfg(feature = "aws")]
+use kiln::launch::LaunchError;
 use kiln::problem::Problems;
 #[cfg(feature = "aws")]
 use kiln::publish::PublishError;
@@ -114,6 +116,17 @@ impl From<PublishError> for Failure {
         let exit = error.exit();
         match error {
             PublishError::Problems(problems) => Self::with(exit, problems),
+            error => Self::with(exit, error),
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let exit = error.exit();
+        match error {
+            LaunchError::Problems(problems) => Self::with(exit, problems),
             error => Self::with(exit, error),
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `kiln` program: words in, one call per verb, a result and an exit code out.
 
+#[cfg(feature = "aws")]
+mod asked;
 mod cli;
 mod cluster;
 mod colour;
@@ -59,6 +61,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::UserData(words) => verbs::launch::user_data(&words),
         Verb::Lab(words) => verbs::lab::lab(&words, &here),
         #[cfg(feature = "aws")]
+        Verb::Launch(words) => verbs::launch::instances::launch(&words, &here),
+        #[cfg(feature = "aws")]
         Verb::Publish(words) => verbs::aws::publish(&words, &here),
         #[cfg(feature = "aws")]
         Verb::Unpublish(words) => verbs::aws::unpublish(&words, &here),
@@ -84,7 +88,8 @@ fn watch_for_interrupt(what_is_left: &'static str) {
             };
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             kiln::host::interrupt::clean_up();
-            eprintln!("kiln: interrupted; {what_is_left}");
+            let left = kiln::host::interrupt::left();
+            eprintln!("kiln: interrupted; {}", left.as_deref().unwrap_or(what_is_left));
             std::process::exit(Exit::Interrupted as i32);
         });
     });

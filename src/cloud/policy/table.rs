@@ -15,6 +15,26 @@ const PARAMETERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/*"]
 const TABLES: &[&str] = &["arn:{partition}:ec2:*:*:route-table/*"];
 const INTERFACES: &[&str] = &["arn:{partition}:ec2:*:*:network-interface/*"];
 const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
+const INSTANCES: &[&str] = &["arn:{partition}:ec2:*:*:instance/*"];
+/// What RunInstances makes and uses ("Actions, resources, and condition keys for Amazon EC2").
+const LAUNCHED: &[&str] = &[
+    "arn:{partition}:ec2:*:*:instance/*",
+    "arn:{partition}:ec2:*:*:volume/*",
+    "arn:{partition}:ec2:*:*:network-interface/*",
+    "arn:{partition}:ec2:*:*:subnet/*",
+    "arn:{partition}:ec2:*:*:security-group/*",
+    "arn:{partition}:ec2:*::image/*",
+    "arn:{partition}:ec2:*::snapshot/*",
+];
+const TAGGED: &[&str] = &[
+    "arn:{partition}:ec2:*:*:instance/*",
+    "arn:{partition}:ec2:*:*:volume/*",
+    "arn:{partition}:ec2:*:*:network-interface/*",
+];
+const ROLES: &[&str] = &["arn:{partition}:iam::*:role/*"];
+
+/// The machines of a cluster, whatever their role.
+const NODES: &[Who] = &[Who::ControlPlane, Who::Worker];
 
 type Condition = Option<(&'static str, &'static str, &'static [&'static str])>;
 
@@ -25,6 +45,10 @@ const AT_CREATION: Condition =
     Some(("StringEquals", "ec2:CreateAction", &["RegisterImage", "StartSnapshot"]));
 /// Keys are used through the service that stores the snapshot, and by nothing else.
 const VIA_EC2: Condition = Some(("StringLike", "kms:ViaService", &["ec2.*.amazonaws.com"]));
+/// What kiln has launched bears its cluster as a tag.
+const OURS_LAUNCHED: Condition = Some(("Null", "aws:ResourceTag/kiln:cluster", &["false"]));
+const AT_LAUNCH: Condition = Some(("StringEquals", "ec2:CreateAction", &["RunInstances"]));
+const TO_EC2: Condition = Some(("StringLike", "iam:PassedToService", &["ec2.amazonaws.com*"]));
 const FOR_A_SERVICE: Condition = Some(("Bool", "kms:GrantIsForAWSResource", &["true"]));
 
 /// Every right of everybody.
@@ -113,34 +137,50 @@ pub const RIGHTS: &[Right] = &[
         OURS,
         "kiln unpublish, and what a broken publish has left",
     ),
-    control_plane(
+    launcher(ITSELF, "ssm:GetParameters", PARAMETERS, None, "finds the image that a parameter names"),
+    launcher(ITSELF, "ec2:DescribeImages", ANY, None, "sees that the image can be launched"),
+    launcher(ITSELF, "ec2:RunInstances", LAUNCHED, None, "launches instances"),
+    launcher(
+        "ec2:RunInstances",
+        "ec2:CreateTags",
+        TAGGED,
+        AT_LAUNCH,
+        "the cluster is a tag of its instances, their volumes and interfaces",
+    ),
+    launcher(
+        "ec2:RunInstances",
+        "iam:PassRole",
+        ROLES,
+        TO_EC2,
+        "an instance with a profile has its role; name the roles to be stricter",
+    ),
+    launcher(
+        ITSELF,
+        "ec2:DescribeInstances",
+        ANY,
+        None,
+        "sees whether an instance has ended, and finds those of a cluster",
+    ),
+    launcher(
+        ITSELF,
+        "ec2:GetConsoleOutput",
+        INSTANCES,
+        OURS_LAUNCHED,
+        "what first boot says before there is a Node",
+    ),
+    launcher(ITSELF, "ec2:TerminateInstances", INSTANCES, OURS_LAUNCHED, "kiln launch --terminate"),
+    node(
         "ec2:DescribeRouteTables",
         ANY,
         "routes: vpc: finds the tables of the nodes' subnets and what is in them",
     ),
-    control_plane("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
-    control_plane(
+    node("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
+    node(
         "ec2:ReplaceRoute",
         TABLES,
         "routes: vpc: replaces a route of the block that leads to a former holder",
     ),
-    control_plane(
-        "ec2:ModifyNetworkInterfaceAttribute",
-        INTERFACES,
-        "routes: vpc: lets pods' packets through the interface",
-    ),
-    worker(
-        "ec2:DescribeRouteTables",
-        ANY,
-        "routes: vpc: finds the tables of the nodes' subnets and what is in them",
-    ),
-    worker("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
-    worker(
-        "ec2:ReplaceRoute",
-        TABLES,
-        "routes: vpc: replaces a route of the block that leads to a former holder",
-    ),
-    worker(
+    node(
         "ec2:ModifyNetworkInterfaceAttribute",
         INTERFACES,
         "routes: vpc: lets pods' packets through the interface",
@@ -157,25 +197,26 @@ const fn publisher(
     only_if: Condition,
     reason: &'static str,
 ) -> Right {
-    right(Who::Publisher, call, action, resources, only_if, reason)
+    right(&[Who::Publisher], call, action, resources, only_if, reason)
 }
 
-/// What a control plane's machine calls itself.
-const fn control_plane(
+const fn launcher(
+    call: &'static str,
     action: &'static str,
     resources: &'static [&'static str],
+    only_if: Condition,
     reason: &'static str,
 ) -> Right {
-    right(Who::ControlPlane, ITSELF, action, resources, None, reason)
+    right(&[Who::Launcher], call, action, resources, only_if, reason)
 }
 
-/// What a worker calls itself.
-const fn worker(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
-    right(Who::Worker, ITSELF, action, resources, None, reason)
+/// What a node's machine calls itself.
+const fn node(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
+    right(NODES, ITSELF, action, resources, None, reason)
 }
 
 const fn right(
-    who: Who,
+    who: &'static [Who],
     call: &'static str,
     action: &'static str,
     resources: &'static [&'static str],

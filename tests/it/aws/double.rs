@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A strict double of the parts of EC2, the EBS direct APIs and Systems Manager that kiln publishes with: it refuses what
+//! A strict double of the parts of EC2, the EBS direct APIs and Systems Manager that kiln publishes and launches with: it refuses what
 //! the documentation says is refused and moto lets pass. Each rule cites its page. Faults, delays and lags come as a test
 //! says; everything else is as on a good day.
 
@@ -8,6 +8,8 @@
 pub mod ebs;
 #[path = "double/ec2.rs"]
 pub mod ec2;
+#[path = "double/instances.rs"]
+pub mod instances;
 #[path = "double/ssm.rs"]
 pub mod ssm;
 
@@ -73,6 +75,8 @@ pub struct RegionState {
     pub snapshots: BTreeMap<String, ebs::Snapshot>,
     pub images: BTreeMap<String, ec2::Image>,
     pub parameters: BTreeMap<String, ssm::Parameter>,
+    pub instances: BTreeMap<String, instances::Instance>,
+    pub ground: instances::Ground,
     pub encrypts_by_default: bool,
     pub blocks_public: bool,
 }

@@ -47,7 +47,7 @@ with open(path, 'wb') as out:
 print(pages, len(blocks))
 ";
 
-fn python() -> Command {
+pub fn python() -> Command {
     Command::new(std::env::var("KILN_TEST_PYTHON").unwrap_or_else(|_| "python3".into()))
 }
 
@@ -90,13 +90,13 @@ fn boto3_downloads_from_the_double_what_was_published() {
 }
 
 /// A moto server of one test.
-struct Moto {
+pub struct Moto {
     process: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Moto {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut python = python();
         python.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);

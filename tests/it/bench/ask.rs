@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-/// Asks once. Without a CA any server is believed: the controllers' health has a certificate of its own making.
+/// Asks once; `PATCH` is a merge patch. Without a CA any server is believed: the controllers' health has a certificate of its own making.
 pub fn ask(
     url: &str,
     ca_pem: Option<&str>,
@@ -62,7 +62,9 @@ pub fn ask(
         }
         let mut request = client.build()?.request(method.parse().unwrap(), url);
         if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body.to_owned());
+            let media_type =
+                if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+            request = request.header("Content-Type", media_type).body(body.to_owned());
         }
         let answer = request.send().await?;
         Ok(Answer { status: answer.status().as_u16(), body: answer.text().await? })

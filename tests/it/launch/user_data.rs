@@ -33,7 +33,7 @@ pub fn rendered(role: Role, ca: &str, form: Form) -> String {
 /// A file that a provisioner writes: mode and text.
 pub type Files = BTreeMap<String, (u32, String)>;
 
-fn of_ignition(text: &str) -> Files {
+pub fn of_ignition(text: &str) -> Files {
     let config: Value = serde_json::from_str(text).unwrap();
     let files = config["storage"]["files"].as_array().unwrap().iter().map(|file| {
         let source = file["contents"]["source"].as_str().unwrap();

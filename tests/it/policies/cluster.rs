@@ -58,7 +58,11 @@ pub fn both_families(addressing: Addressing) -> Options {
 
 /// Starts a server of nothing and runs `work` in its network; nothing is applied yet.
 pub fn in_new_cluster(options: Options, work: impl FnOnce(&Cluster) + Send) {
-    let bench = Bench::start(options);
+    in_new_cluster_of(&Bench::start(options), work);
+}
+
+/// The same on a server that is there.
+pub fn in_new_cluster_of(bench: &Bench, work: impl FnOnce(&Cluster) + Send) {
     let (endpoint, ca, settings) = (bench.endpoint(), bench.ca_pem(), bench.settings.clone());
     let (break_glass, admin) = (bench.super_admin(), bench.admin());
     let pki = bench.root().join("etc/kubernetes/pki");

@@ -56,6 +56,8 @@ pub struct Policy {
 pub enum Who {
     /// Publishes and withdraws images.
     Publisher,
+    /// Launches and terminates instances.
+    Launcher,
     /// The role of a control plane's machine.
     ControlPlane,
     /// The role of a worker's machine.
@@ -66,6 +68,7 @@ impl From<Who> for policy::Who {
     fn from(who: Who) -> Self {
         match who {
             Who::Publisher => Self::Publisher,
+            Who::Launcher => Self::Launcher,
             Who::ControlPlane => Self::ControlPlane,
             Who::Worker => Self::Worker,
         }

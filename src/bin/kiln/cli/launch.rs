@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "aws")]
+use super::cluster::seconds;
+
 #[derive(Debug, Args)]
 pub struct UserData {
     /// The cluster's description.
@@ -19,6 +22,45 @@ pub struct UserData {
     /// A file with the bootstrap token that a worker joins with; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub struct Launch {
+    /// The cluster's description.
+    #[arg(long, value_name = "FILE", default_value = "image/cluster.yaml")]
+    pub cluster: PathBuf,
+    /// What the instances become. With --terminate: only those.
+    #[arg(long, value_enum, required_unless_present = "terminate")]
+    pub role: Option<Role>,
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "terminate", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// Says where the cluster is and who asks; its CA is trusted by workers where the description names no ca_file.
+    #[arg(long, value_name = "FILE", required_unless_present = "terminate")]
+    pub kubeconfig: Option<PathBuf>,
+    /// For whom user-data is written.
+    #[arg(long = "as", value_enum, default_value_t = Provisioner::Ignition)]
+    pub provisioner: Provisioner,
+    /// Longest time until all nodes are Ready: 90s, 15m; 50m at most, since the token that they join with ends.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = limit)]
+    pub timeout: u64,
+    /// Print what would be launched or terminated; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Terminate what was launched of this cluster, found by its tags: pods leave, then the instance ends, then its Node is
+    /// deleted. --timeout bounds each wait.
+    #[arg(long)]
+    pub terminate: bool,
+    /// With --terminate: only this instance; may be given several times.
+    #[arg(long = "instance", value_name = "ID", requires = "terminate")]
+    pub instances: Vec<String>,
+    /// With --terminate: don't wait for pods to leave.
+    #[arg(long, requires = "terminate")]
+    pub no_drain: bool,
+    /// With --terminate: do not ask.
+    #[arg(long, requires = "terminate")]
+    pub yes: bool,
 }
 
 /// What an instance becomes.
@@ -37,4 +79,11 @@ pub enum Provisioner {
     Ignition,
     /// cloud-init and coreos-cloudinit.
     CloudConfig,
+}
+
+/// Reads a time that is shorter than a token's life.
+#[cfg(feature = "aws")]
+fn limit(text: &str) -> Result<u64, String> {
+    let seconds = seconds(text)?;
+    if seconds <= 50 * 60 { Ok(seconds) } else { Err("50m at most".to_owned()) }
 }

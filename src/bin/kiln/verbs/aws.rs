@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln publish`, `kiln unpublish`, `kiln policy`.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use kiln::cloud::policy::{self, Scope};
@@ -11,6 +10,7 @@ use kiln::host::{clock, files};
 use kiln::publish::target::{self, Target};
 use kiln::publish::{self, Desk, Order, Publication, Subject};
 
+use crate::asked::is_confirmed;
 use crate::cli::{self, Format, Inputs};
 use crate::failure::Failure;
 use crate::show::print_json;
@@ -71,23 +71,11 @@ pub fn unpublish(words: &cli::Unpublish, here: &Surroundings) -> Result<Exit, Fa
     if words.dry_run || withdrawal.is_empty() {
         return Ok(Exit::Done);
     }
-    if !words.yes && !is_confirmed()? {
+    if !words.yes && !is_confirmed("remove all this?")? {
         return Err(Failure::with(Exit::Failed, "nothing was removed"));
     }
     runtime.block_on(publish::undo(&withdrawal, &subject, &cloud, nonce()?))?;
     Ok(Exit::Done)
-}
-
-/// Asks the person, who must be there to be asked.
-fn is_confirmed() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::with(Exit::Usage, "nobody can be asked here; add --yes if it is meant"));
-    }
-    eprint!("remove all this? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
 /// `kiln policy WHO`

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `kiln user-data`.
+//! `kiln user-data`, and what all verbs of a cluster on AWS read.
+
+#[cfg(feature = "aws")]
+pub mod instances;
+#[cfg(feature = "aws")]
+mod terminate;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -39,13 +44,18 @@ pub fn user_data(words: &cli::UserData) -> Result<Exit, Failure> {
     if role == Role::Worker && ca.is_none() {
         eprintln!("kiln: without ca_file there are no CA certificates in it, and a worker trusts nobody");
     }
-    let form = match words.provisioner {
-        Provisioner::Ignition => Form::Ignition,
-        Provisioner::CloudConfig => Form::CloudConfig,
-    };
-    let text = launch::render(&cluster, role, ca.as_deref(), token.as_ref(), form);
+    let text = launch::render(&cluster, role, ca.as_deref(), token.as_ref(), words.provisioner.into());
     print!("{}", text.map_err(|error| Failure::with(Exit::Config, error))?);
     Ok(Exit::Done)
+}
+
+impl From<Provisioner> for Form {
+    fn from(word: Provisioner) -> Self {
+        match word {
+            Provisioner::Ignition => Self::Ignition,
+            Provisioner::CloudConfig => Self::CloudConfig,
+        }
+    }
 }
 
 /// Reads a description of a cluster.

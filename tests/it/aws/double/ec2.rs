@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Refusal, State, refuse, tick};
+use super::{Refusal, State, instances, refuse, tick};
 use crate::aws::http::{Reply, Request};
 
 #[derive(Debug, Clone)]
@@ -21,12 +21,26 @@ pub struct Image {
 }
 
 impl Image {
+    /// One that is there, and was not registered here.
+    pub fn of(name: &str) -> Self {
+        Self {
+            asked: Asked::new(),
+            name: name.to_owned(),
+            tags: BTreeMap::new(),
+            snapshots: Vec::new(),
+            permissions: Vec::new(),
+            deprecated_at: None,
+            lag: 0,
+            slow: 0,
+        }
+    }
+
     pub fn state_now(&self) -> &'static str {
         if self.slow > 0 { "pending" } else { "available" }
     }
 }
 
-type Asked = BTreeMap<String, String>;
+pub(super) type Asked = BTreeMap<String, String>;
 
 fn asked(request: &Request) -> Asked {
     url::form_urlencoded::parse(&request.body).into_owned().collect()
@@ -34,7 +48,10 @@ fn asked(request: &Request) -> Asked {
 
 pub fn action(request: &Request) -> (String, String) {
     let asked = asked(request);
-    let about = ["ImageId", "SnapshotId", "Name"].iter().find_map(|key| asked.get(*key)).cloned();
+    let about = ["InstanceId", "InstanceId.1", "SubnetId", "ImageId", "SnapshotId", "Name"]
+        .iter()
+        .find_map(|key| asked.get(*key))
+        .cloned();
     (format!("ec2:{}", asked.get("Action").cloned().unwrap_or_default()), about.unwrap_or_default())
 }
 
@@ -68,7 +85,8 @@ pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
             let now = if state.region(region).blocks_public { "block-new-sharing" } else { "unblocked" };
             Ok(format!("<imageBlockPublicAccessState>{now}</imageBlockPublicAccessState>"))
         }
-        other => Err(refuse("InvalidAction", other)),
+        other => instances::serve(state, region, other, &asked)
+            .unwrap_or_else(|| Err(refuse("InvalidAction", other))),
     };
     match served {
         Ok(inner) => {
@@ -83,11 +101,11 @@ pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
 }
 
 /// Returns the values of `KEY.1`, `KEY.2`, ...
-fn list(asked: &Asked, key: &str) -> Vec<String> {
+pub(super) fn list(asked: &Asked, key: &str) -> Vec<String> {
     (1..).map_while(|n| asked.get(&format!("{key}.{n}")).cloned()).collect()
 }
 
-fn filters(asked: &Asked) -> Vec<(String, Vec<String>)> {
+pub(super) fn filters(asked: &Asked) -> Vec<(String, Vec<String>)> {
     (1..)
         .map_while(|n| {
             let name = asked.get(&format!("Filter.{n}.Name"))?.clone();
@@ -105,14 +123,14 @@ fn fits(filters: &[(String, Vec<String>)], name: &str, tags: &BTreeMap<String, S
     })
 }
 
-fn tag_set(tags: &BTreeMap<String, String>) -> String {
+pub(super) fn tag_set(tags: &BTreeMap<String, String>) -> String {
     let item =
         |(key, value): (&String, &String)| format!("<item><key>{key}</key><value>{value}</value></item>");
     format!("<tagSet>{}</tagSet>", tags.iter().map(item).collect::<String>())
 }
 
 /// Cuts what was found into pages ("Pagination"): the token says where the next begins.
-fn paged(state: &State, asked: &Asked, set: &str, items: Vec<String>) -> Result<String, Refusal> {
+pub(super) fn paged(state: &State, asked: &Asked, set: &str, items: Vec<String>) -> Result<String, Refusal> {
     let page = state.weather.page.unwrap_or(1000);
     let from: usize = match asked.get("NextToken") {
         Some(token) => token.parse().map_err(|_| refuse("InvalidNextToken", token.clone()))?,
@@ -258,7 +276,7 @@ fn mapped(region: &super::RegionState, asked: &Asked) -> Result<Vec<String>, Ref
     Ok(snapshots)
 }
 
-fn tags(asked: &Asked, kind: &str) -> BTreeMap<String, String> {
+pub(super) fn tags(asked: &Asked, kind: &str) -> BTreeMap<String, String> {
     let at = |n: usize, key: &str| asked.get(&format!("TagSpecification.{n}.{key}")).cloned();
     let of = (1..).take_while(|n| at(*n, "ResourceType").is_some());
     of.filter(|n| at(*n, "ResourceType").as_deref() == Some(kind))

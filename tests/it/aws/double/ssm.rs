@@ -17,6 +17,14 @@ pub struct Parameter {
     pub pointed_at: String,
 }
 
+impl Parameter {
+    /// One that was there before.
+    pub fn of(value: &str) -> Self {
+        let (value, pointed_at) = (value.to_owned(), "available ".to_owned());
+        Self { value, version: 1, lag: 0, before: None, pointed_at }
+    }
+}
+
 pub fn action(request: &Request) -> (String, String) {
     let action = request.header("x-amz-target").trim_start_matches("AmazonSSM.").to_owned();
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();

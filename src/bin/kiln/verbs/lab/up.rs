@@ -4,8 +4,9 @@
 use std::time::Instant;
 
 use kiln::exit::Exit;
-use kiln::lab::{self, Joining, Lab, Order, Segment, Shape, Stage};
+use kiln::lab::{self, Joining, Lab, Order, Segment, Shape};
 use kiln::settings::Runtime;
+use kiln::stage::Stage;
 use serde_json::json;
 
 use crate::cli::{self, Format};

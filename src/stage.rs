@@ -1,12 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How far a machine has come on its way to a Ready node, told from what the API server shows and from nothing else.
 
+pub mod look;
+
 use std::fmt;
 
 use ipnet::IpNet;
 use serde::Serialize;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::pem::parse_x509_pem;
+use x509_parser::prelude::FromDer as _;
 
 use crate::cluster::{Csr, CsrState, Meta, Node};
+use crate::names::NODE_USER;
+
+/// A stage and when it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// The stage.
+    #[serde(flatten)]
+    pub stage: Stage,
+    /// Milliseconds after the machine's start.
+    pub after_ms: u64,
+}
 
 /// How far a machine has come; later ones are greater.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,7 +69,7 @@ impl Stage {
     pub fn of(name: &str, token: Option<&str>, shown: &Shown) -> Self {
         match shown.nodes.iter().find(|node| node.meta.name == name) {
             Some(node) => of_node(node, &shown.claims),
-            None => of_request(token, &shown.requests),
+            None => of_request(name, token, &shown.requests),
         }
     }
 
@@ -74,14 +90,27 @@ fn of_node(node: &Node, claims: &[Meta]) -> Stage {
     }
 }
 
-/// Who asks with a token is called by its id (Kubernetes, "Authenticating with Bootstrap Tokens").
-fn of_request(token: Option<&str>, requests: &[Csr]) -> Stage {
-    let user = token.map(|id| format!("system:bootstrap:{id}"));
-    match requests.iter().find(|request| Some(&request.username) == user.as_ref()) {
+fn of_request(name: &str, token: Option<&str>, requests: &[Csr]) -> Stage {
+    match requests.iter().find(|request| is_of(request, name, token)) {
         Some(Csr { state: CsrState::Issued(_), .. }) => Stage::Certified,
         Some(_) => Stage::Asked,
         None => Stage::Boots,
     }
+}
+
+/// Who asks with a token is called by its id (Kubernetes, "Authenticating with Bootstrap Tokens"); several machines may
+/// have the same token, and the request says for which name it is.
+fn is_of(request: &Csr, name: &str, token: Option<&str>) -> bool {
+    let is_asker = token.is_some_and(|id| request.username == format!("system:bootstrap:{id}"));
+    is_asker && asked_for(&request.request).as_deref() == Some(name)
+}
+
+/// Returns the name of the Node that a request (PEM) asks a certificate for.
+fn asked_for(request: &[u8]) -> Option<String> {
+    let (_, pem) = parse_x509_pem(request).ok()?;
+    let (_, request) = X509CertificationRequest::from_der(&pem.contents).ok()?;
+    let name = request.certification_request_info.subject.iter_common_name().next()?.as_str().ok()?;
+    name.strip_prefix(NODE_USER).map(str::to_owned)
 }
 
 impl fmt::Display for Stage {
@@ -116,9 +145,22 @@ mod tests {
         }
     }
 
+    fn request_of(name: &str, state: CsrState) -> Csr {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("system:node:{name}"));
+        let request = params.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        Csr {
+            meta: Meta::default(),
+            request: request.pem().unwrap().into_bytes(),
+            signer_name: String::new(),
+            username: "system:bootstrap:abcdef".to_owned(),
+            usages: Vec::new(),
+            state,
+        }
+    }
+
     fn request(state: CsrState) -> Csr {
-        let (username, meta) = ("system:bootstrap:abcdef".to_owned(), Meta::default());
-        Csr { meta, request: Vec::new(), signer_name: String::new(), username, usages: Vec::new(), state }
+        request_of("worker-1", state)
     }
 
     fn stage(requests: Vec<Csr>, nodes: Vec<Node>, owners: &[&str]) -> String {
@@ -134,6 +176,8 @@ mod tests {
         assert_eq!(stage(vec![], vec![], &[]), "boots");
         assert_eq!(stage(vec![request(CsrState::Pending)], vec![], &[]), "has asked for a certificate");
         assert_eq!(stage(vec![request(CsrState::Issued("PEM".into()))], vec![], &[]), "has its certificate");
+        let other = request_of("worker-2", CsrState::Issued("PEM".into()));
+        assert_eq!(stage(vec![other], vec![], &[]), "boots", "of another with the same token");
         assert_eq!(stage(vec![], vec![node(&[], true)], &["another"]), "is registered");
         assert_eq!(stage(vec![], vec![node(&[], false)], &["u1"]), "holds claim b-7");
         assert_eq!(stage(vec![], vec![node(&["10.1.7.0/24"], false)], &["u1"]), "has 10.1.7.0/24");

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Instances: launched, looked at, heard, terminated.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use aws_sdk_ec2::types::{
+    Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceIpv6Address,
+    InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
+    InstanceMetadataProtocolState, InstanceMetadataTagsState, InstanceStateName, InstanceType, MarketType,
+    ResourceType,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::Tags;
+use super::access::Region;
+use super::error::CloudError;
+use super::image::{tagged, tags};
+use super::retry::About;
+
+/// Pods are a hop further away than the instance itself, so that the service's answers do not reach them.
+const HOP_LIMIT: i32 = 1;
+/// Results of a page; EC2 allows 1,000.
+const PAGE: i32 = 1000;
+
+/// What RunInstances is asked for: so many instances in one subnet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewInstances {
+    /// The same token and the same words make the same instances, however often they are sent; 64 characters at most.
+    pub token: String,
+    /// How many: all or none.
+    pub count: u32,
+    /// `ami-...`
+    pub image: String,
+    /// `m7i.large`
+    pub instance_type: String,
+    /// The subnet.
+    pub subnet: String,
+    /// Security groups.
+    pub security_groups: Vec<String>,
+    /// Name of the instance profile.
+    pub instance_profile: Option<String>,
+    /// The private address of a single instance.
+    pub address: Option<IpAddr>,
+    /// Whether they are spot instances.
+    pub is_spot: bool,
+    /// User-data, as the instance sees it.
+    pub user_data: String,
+    /// Tags of the instances, their volumes and interfaces.
+    pub tags: Tags,
+}
+
+impl fmt::Debug for NewInstances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // User-data may hold a bootstrap token.
+        f.debug_struct("NewInstances")
+            .field("subnet", &self.subnet)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// `i-...`
+    pub id: String,
+    /// How it is.
+    pub state: InstanceState,
+    /// Why it came to be so, in EC2's words.
+    pub reason: Option<String>,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its image.
+    pub image: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// How an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It will run.
+    Pending,
+    /// It runs.
+    Running,
+    /// It is being stopped or terminated.
+    Ending,
+    /// It does not run, and may be started again.
+    Stopped,
+    /// It is gone; EC2 shows it for an hour.
+    Terminated,
+}
+
+impl Region {
+    /// Launches instances in one subnet: IMDSv2 alone, one hop far, without tags in the metadata.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn run(&self, new: &NewInstances) -> Result<Vec<Instance>, CloudError> {
+        let call = "ec2:RunInstances";
+        let count = i32::try_from(new.count).unwrap_or(i32::MAX);
+        let tagged = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface]
+            .map(|kind| tagged(kind, &new.tags));
+        let profile = new.instance_profile.as_deref();
+        let profile = profile.map(|name| IamInstanceProfileSpecification::builder().name(name).build());
+        let (v4, v6) = addresses(new.address);
+        let request = || {
+            self.ec2
+                .run_instances()
+                .client_token(&new.token)
+                .min_count(count)
+                .max_count(count)
+                .image_id(&new.image)
+                .instance_type(InstanceType::from(new.instance_type.as_str()))
+                .subnet_id(&new.subnet)
+                .set_security_group_ids(Some(new.security_groups.clone()))
+                .set_iam_instance_profile(profile.clone())
+                .set_private_ip_address(v4.clone())
+                .set_ipv6_addresses(v6.clone())
+                .set_instance_market_options(new.is_spot.then(spot))
+                .metadata_options(metadata())
+                .set_tag_specifications(Some(tagged.to_vec()))
+                .user_data(BASE64.encode(&new.user_data))
+                .send()
+        };
+        let answer = self.call(call, About::Known, request).await?;
+        let made: Vec<Instance> = answer.instances().iter().filter_map(instance).collect();
+        match made.len() == new.count as usize {
+            true => Ok(made),
+            false => Err(self.malformed(call, "it names not as many instances as were asked for")),
+        }
+    }
+
+    /// Returns the instances of these ids, which were launched a moment ago.
+    ///
+    /// # Errors
+    /// The call's; not found, once such a one should be known everywhere.
+    pub async fn instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+        let request = || self.ec2.describe_instances().set_instance_ids(Some(ids.to_vec())).send();
+        let answer = self.call("ec2:DescribeInstances", About::Fresh, request).await?;
+        let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+        Ok(all.filter_map(instance).collect())
+    }
+
+    /// Returns the instances with this tag that are not gone.
+    ///
+    /// # Errors
+    /// The calls'; one for every page.
+    pub async fn instances_tagged(&self, key: &str, value: &str) -> Result<Vec<Instance>, CloudError> {
+        let there =
+            ["pending", "running", "shutting-down", "stopping", "stopped"].map(str::to_owned).to_vec();
+        let filters = [
+            Filter::builder().name(format!("tag:{key}")).values(value).build(),
+            Filter::builder().name("instance-state-name").set_values(Some(there)).build(),
+        ];
+        let (mut found, mut page) = (Vec::new(), None);
+        loop {
+            let request = || {
+                let request = self.ec2.describe_instances().set_filters(Some(filters.to_vec()));
+                request.max_results(PAGE).set_next_token(page.clone()).send()
+            };
+            let answer = self.call("ec2:DescribeInstances", About::Known, request).await?;
+            let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+            found.extend(all.filter_map(instance));
+            page = answer.next_token.filter(|token| !token.is_empty());
+            if page.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Returns what an instance's console has said by now; nothing where EC2 has nothing yet.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn console(&self, id: &str) -> Result<Option<String>, CloudError> {
+        let ask = |is_latest: bool| async move {
+            let request = || self.ec2.get_console_output().instance_id(id).latest(is_latest).send();
+            self.call("ec2:GetConsoleOutput", About::Fresh, request).await
+        };
+        let answer = match ask(true).await {
+            // Only Nitro instances show more than was said at the last start or stop.
+            Err(error) if error.is_refused_as("UnsupportedOperation") => ask(false).await?,
+            answer => answer?,
+        };
+        let output = answer.output().map(|text| BASE64.decode(text.replace(['\n', '\r'], "")));
+        let bytes =
+            output.transpose().map_err(|_| self.malformed("ec2:GetConsoleOutput", "it is no base64"))?;
+        Ok(bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Terminates instances; those that are gone already are no error.
+    ///
+    /// # Errors
+    /// The call's; `OperationNotPermitted`, where one is protected.
+    pub async fn terminate(&self, ids: &[String]) -> Result<(), CloudError> {
+        let request = || self.ec2.terminate_instances().set_instance_ids(Some(ids.to_vec())).send();
+        match self.call("ec2:TerminateInstances", About::Known, request).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn metadata() -> InstanceMetadataOptionsRequest {
+    InstanceMetadataOptionsRequest::builder()
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .http_tokens(HttpTokensState::Required)
+        .http_put_response_hop_limit(HOP_LIMIT)
+        // For subnets without IPv4.
+        .http_protocol_ipv6(InstanceMetadataProtocolState::Enabled)
+        // Labels and taints are in the user-data; where tags are in the metadata, their keys may hold no '/'.
+        .instance_metadata_tags(InstanceMetadataTagsState::Disabled)
+        .build()
+}
+
+fn spot() -> InstanceMarketOptionsRequest {
+    InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build()
+}
+
+fn addresses(address: Option<IpAddr>) -> (Option<String>, Option<Vec<InstanceIpv6Address>>) {
+    match address {
+        None => (None, None),
+        Some(IpAddr::V4(address)) => (Some(address.to_string()), None),
+        Some(IpAddr::V6(address)) => {
+            (None, Some(vec![InstanceIpv6Address::builder().ipv6_address(address.to_string()).build()]))
+        }
+    }
+}
+
+fn instance(found: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
+    let state = match found.state().and_then(|state| state.name()) {
+        Some(InstanceStateName::Running) => InstanceState::Running,
+        Some(InstanceStateName::ShuttingDown | InstanceStateName::Stopping) => InstanceState::Ending,
+        Some(InstanceStateName::Stopped) => InstanceState::Stopped,
+        Some(InstanceStateName::Terminated) => InstanceState::Terminated,
+        _ => InstanceState::Pending,
+    };
+    let reason = found.state_reason().and_then(|why| why.message()).map(str::to_owned);
+    Some(Instance {
+        id: found.instance_id()?.to_owned(),
+        state,
+        reason: reason.filter(|reason| !reason.is_empty()),
+        subnet: found.subnet_id().unwrap_or_default().to_owned(),
+        image: found.image_id().unwrap_or_default().to_owned(),
+        tags: tags(found.tags()),
+    })
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why instances were not launched, or did not become nodes.
+
+use super::birth::Failure;
+use super::user_data::UserDataError;
+use crate::cloud::CloudError;
+use crate::cluster::ApiError;
+use crate::exit::Exit;
+use crate::host::entropy::EntropyError;
+use crate::problem::Problems;
+use crate::token::TokenError;
+
+/// Why a launch failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The description, and what it names.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The user-data.
+    #[error(transparent)]
+    UserData(#[from] UserDataError),
+    /// A call of AWS.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A call that failed when others had launched instances already.
+    #[error("{call}\nlaunched before that: {}; kiln launch --terminate ends them", made.join(", "))]
+    Partly {
+        /// The instances that run.
+        made: Vec<String>,
+        /// The call.
+        call: CloudError,
+    },
+    /// The cluster refuses what a launch needs.
+    #[error("{what}")]
+    Api {
+        /// What was to be done.
+        what: &'static str,
+        /// The request.
+        source: ApiError,
+    },
+    /// Pods that do not leave; nothing is terminated then.
+    #[error(
+        "{} pods are still there after {limit_s} s:\n{}\nnothing is terminated, and no new pods come to these nodes; run \
+         again to go on, or add --no-drain",
+        left.len(), left.join("\n")
+    )]
+    NotDrained {
+        /// Node, pod and reason of each.
+        left: Vec<String>,
+        /// How long was waited.
+        limit_s: u64,
+    },
+    /// Instances that are not off; their Nodes stay.
+    #[error("not off after {limit_s} s: {}; their Nodes stay until they are, run again to go on", left.join(", "))]
+    NotEnded {
+        /// They.
+        left: Vec<String>,
+        /// How long was waited.
+        limit_s: u64,
+    },
+    /// No chance to be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Instances that are no Ready nodes.
+    #[error("{}", told(failures, *of, *limit_s, trouble.as_deref()))]
+    NotReady {
+        /// They.
+        failures: Vec<Failure>,
+        /// How many were launched.
+        of: usize,
+        /// Whether the time was over, and how long it was.
+        limit_s: Option<u64>,
+        /// Why the last look at the cluster failed.
+        trouble: Option<String>,
+    },
+}
+
+fn told(failures: &[Failure], of: usize, limit_s: Option<u64>, trouble: Option<&str>) -> String {
+    let after = limit_s.map_or(String::new(), |limit_s| format!(" after {limit_s} s"));
+    let verb = if failures.len() == 1 { "is" } else { "are" };
+    let mut text = format!("{} of {of} {verb} not Ready{after}:", failures.len());
+    failures.iter().for_each(|failure| text += &format!("\n{failure}"));
+    trouble.iter().for_each(|trouble| text += &format!("\nthe cluster was not asked to the end: {trouble}"));
+    text
+}
+
+impl LaunchError {
+    /// Returns what the program ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Problems(_) | Self::UserData(_) => Exit::Config,
+            Self::Cloud(error) if error.may_pass() => Exit::TryAgain,
+            Self::Api { source, .. } if source.may_pass() => Exit::TryAgain,
+            // They may still become so.
+            Self::NotReady { limit_s: Some(_), .. } | Self::NotDrained { .. } | Self::NotEnded { .. } => {
+                Exit::TryAgain
+            }
+            _ => Exit::Failed,
+        }
+    }
+}

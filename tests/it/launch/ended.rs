@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Instances that are terminated: pods leave, the machine goes, and only then its Node, which frees its block.
+
+use std::process::Command;
+
+use kiln::cloud::policy::{Who, rights};
+use serde_json::json;
+
+use super::site::{Ended, Part, REGION, Site};
+use crate::birth::cluster::{claims, node};
+
+const TERMINATE: [&str; 1] = ["--terminate"];
+
+/// One control plane for all of it, since it is the slow part.
+#[test]
+fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
+    let site = Site::new();
+    let launched = site.played(&[Part::Join; 2], || site.run(&["--role", "worker", "--count", "2"])).is(0);
+    assert!(launched.printed.starts_with("NODE "), "{}", launched.printed);
+    let ids: Vec<String> = site.double.state().region(REGION).instances.keys().cloned().collect();
+    a_pod(&site, &ids[0]);
+    it_is_planned_and_asked(&site, &ids);
+    a_budget_holds_it_up(&site, &ids[0]);
+    one_goes(&site, &ids);
+    a_protected_one_stays(&site, &ids[1]);
+    without_a_cluster_nothing_goes_but_the_whole(&site, &ids[1]);
+    site.played(&[Part::Silent], || site.run(&["--role", "worker", "--timeout", "3s"])).is(75);
+    let called = site.every_call_is_allowed();
+    for right in rights(Who::Launcher) {
+        assert!(
+            called.contains(right.call),
+            "{} is allowed for {}, which nobody calls",
+            right.action,
+            right.call
+        );
+    }
+}
+
+fn terminate(site: &Site, words: &[&str]) -> Ended {
+    site.run(&[&TERMINATE[..], words].concat())
+}
+
+fn ask(site: &Site, method: &str, path: &str, body: &serde_json::Value) {
+    let answer = site.bench.ask(Some(&site.bench.super_admin()), method, path, Some(&body.to_string()));
+    assert!((200..300).contains(&answer.status), "{path}: {}", answer.body);
+}
+
+/// It has no kubelet to end it, so it ends at once.
+fn a_pod(site: &Site, node: &str) {
+    let account = "/api/v1/namespaces/default/serviceaccounts/default";
+    crate::birth::cluster::within(|| {
+        site.bench.ask(Some(&site.bench.super_admin()), "GET", account, None).status == 200
+    });
+    let spec = json!({
+        "nodeName": node, "terminationGracePeriodSeconds": 0,
+        "containers": [{ "name": "web", "image": "registry.example/web:1" }],
+    });
+    let pod = json!({ "metadata": { "name": "web", "labels": { "app": "web" } }, "spec": spec });
+    ask(site, "POST", "/api/v1/namespaces/default/pods", &pod);
+    // A budget protects what is healthy.
+    let status = json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
+    ask(site, "PATCH", "/api/v1/namespaces/default/pods/web/status", &json!({ "status": status }));
+}
+
+fn it_is_planned_and_asked(site: &Site, ids: &[String]) {
+    let plan = format!(
+        "terminate 2 instances of cluster demo in eu-central-1:\n  {:<20} worker         Node Ready, 1 pods leave \
+         before\n  {:<20} worker         Node Ready, 0 pods leave before\n",
+        ids[0], ids[1]
+    );
+    assert_eq!(terminate(site, &["--dry-run"]).is(0).printed, plan);
+    let unasked = terminate(site, &[]).is(2);
+    assert_eq!(unasked.printed, plan);
+    assert_eq!(unasked.said, "kiln: nobody can be asked here; add --yes if it is meant\n");
+    assert_eq!(site.double.count("ec2:TerminateInstances"), 0);
+}
+
+fn a_budget_holds_it_up(site: &Site, id: &str) {
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    let spec = json!({ "minAvailable": 1, "selector": { "matchLabels": { "app": "web" } } });
+    ask(site, "POST", budgets, &json!({ "metadata": { "name": "web" }, "spec": spec }));
+    crate::birth::cluster::within(|| {
+        let path = format!("{budgets}/web");
+        let budget = site.bench.ask(Some(&site.bench.super_admin()), "GET", &path, None).json();
+        budget["status"]["observedGeneration"] == 1 && budget["status"]["currentHealthy"] == 1
+    });
+    let held = terminate(site, &["--instance", id, "--yes", "--timeout", "3s"]).is(75);
+    let words: Vec<&str> = held.said.lines().filter(|line| line.starts_with("kiln: ")).collect();
+    assert_eq!(words[0], "kiln: 1 pods are still there after 3 s:");
+    assert!(words[1].starts_with(&format!("kiln: {id}: default/web (")), "{words:?}");
+    assert!(words[1].contains("would violate the pod's disruption budget"), "{words:?}");
+    assert_eq!(
+        words[2],
+        "kiln: nothing is terminated, and no new pods come to these nodes; run again to go on, or add --no-drain"
+    );
+    assert_eq!(site.double.count("ec2:TerminateInstances"), 0);
+    assert_eq!(node(&site.bench, id)["spec"]["unschedulable"], true);
+    ask(site, "DELETE", &format!("{budgets}/web"), &json!({}));
+}
+
+fn one_goes(site: &Site, ids: &[String]) {
+    let before = claims(&site.bench).len();
+    let gone = terminate(site, &["--instance", &ids[0], "--yes", "--format", "json"]).is(0);
+    assert!(gone.said.contains(&format!("{} is off, and its Node is deleted", ids[0])), "{}", gone.said);
+    let state = site.double.state().region(REGION).instances[&ids[0]].state;
+    assert_eq!(state, "terminated");
+    let path = format!("/api/v1/nodes/{}", ids[0]);
+    assert_eq!(site.bench.ask(Some(&site.bench.super_admin()), "GET", &path, None).status, 404);
+    crate::birth::cluster::within(|| claims(&site.bench).len() == before - 1);
+    assert_eq!(node(&site.bench, &ids[1])["spec"]["unschedulable"], json!(null));
+    let again = terminate(site, &["--instance", &ids[0], "--yes"]).is(0);
+    assert_eq!(again.printed, "nothing of cluster demo is there in eu-central-1\n");
+}
+
+fn a_protected_one_stays(site: &Site, id: &str) {
+    site.change(id, |instance| instance.is_protected = true);
+    let refused = terminate(site, &["--yes"]).is(1);
+    assert_eq!(
+        refused.said,
+        format!(
+            "kiln: ec2:TerminateInstances in eu-central-1: OperationNotPermitted: The instance '{id}' may not be \
+             terminated. Modify its 'disableApiTermination'.\n"
+        )
+    );
+    site.change(id, |instance| instance.is_protected = false);
+    assert_eq!(node(&site.bench, id)["metadata"]["name"], *id);
+}
+
+fn without_a_cluster_nothing_goes_but_the_whole(site: &Site, id: &str) {
+    let run = |words: &[&str]| {
+        let mut kiln: Command = site.kiln(&["launch", "--terminate", "--yes", "--cluster"]);
+        Ended::of(kiln.arg(site.path("cluster.yaml")).args(words).output().unwrap())
+    };
+    assert_eq!(
+        run(&[]).is(2).said,
+        "kiln: --kubeconfig FILE is needed: pods leave before a machine goes, and its Node after it\n"
+    );
+    site.change(id, |instance| {
+        instance.tags.insert("kiln:role".to_owned(), "control-plane".to_owned());
+    });
+    let whole = run(&[]).is(0);
+    assert_eq!(
+        whole.printed,
+        format!(
+            "terminate 1 instance of cluster demo in eu-central-1:\n  {id:<20} control-plane  as it is\nthe control plane \
+             is among them: the cluster goes with it, and no pod has anywhere to go\n"
+        )
+    );
+    assert_eq!(site.double.state().region(REGION).instances[id].state, "terminated");
+}

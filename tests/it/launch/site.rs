@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A place to launch into: a real API server with kiln's bootstrap, a double of EC2 in its network, and first boot itself in
+//! the place of each instance that the double has been asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use kiln::cloud::policy::{Who, rights};
+use kiln::settings::{Api, Role};
+use serde_json::json;
+
+use super::user_data::of_ignition;
+use crate::aws::double::{Double, KEY, Weather, ec2, ssm};
+use crate::bench::{Bench, Credential, Machine, Options, layer};
+use crate::instance::double::Double as Vpc;
+use crate::policies::cluster::in_new_cluster_of;
+
+pub const REGION: &str = "eu-central-1";
+pub const AMI: &str = "ami-0a1b2c3d4e5f60718";
+pub const SUBNETS: [&str; 2] = ["subnet-0000000a", "subnet-0000000b"];
+/// Where an instance asks who it is, each in a network of its own.
+const METADATA: &str = "127.0.0.1:8098";
+
+/// A description of the site's cluster.
+pub const CLUSTER: &str = "kiln: 1
+name: demo
+region: eu-central-1
+image: /kiln/images/kiln-node
+control_plane:
+  instance_type: m7i.large
+  address: 10.99.0.1
+  subnets: [subnet-0000000a]
+  security_groups: [sg-0000000a]
+  instance_profile: kiln-control-plane
+workers:
+  instance_type: m7i.large
+  subnets: [subnet-0000000a, subnet-0000000b]
+  security_groups: [sg-0000000b]
+  instance_profile: kiln-worker
+tags: {team: platform}
+settings:
+  cloud: {platform: aws, metadata: 'http://127.0.0.1:8098'}
+";
+
+/// What an instance does once it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// First boot runs, and its kubelet says that it is Ready.
+    Join,
+    /// Nothing.
+    Silent,
+    /// Its console says this.
+    Says(&'static str),
+    /// It is taken away.
+    Taken,
+}
+
+pub struct Site {
+    pub bench: Bench,
+    pub double: Double,
+    folder: tempfile::TempDir,
+    next_address: AtomicU8,
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub said: String,
+    pub printed: String,
+}
+
+impl Ended {
+    pub fn of(output: Output) -> Self {
+        let [said, printed] = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
+        Self { code: output.status.code(), said, printed }
+    }
+
+    #[track_caller]
+    pub fn is(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.said, self.printed);
+        self
+    }
+}
+
+impl Site {
+    /// Everything that the description names is there.
+    pub fn new() -> Self {
+        let bench = Bench::start(Options::default());
+        in_new_cluster_of(&bench, |cluster| {
+            let birth = cluster.bootstrap(&cluster.settings);
+            assert_eq!((birth.end, birth.warnings), (Ok(()), Vec::new()));
+        });
+        let double = bench.within(|| Double::start(Weather { lag: 1, slow: 1, ..Weather::default() }));
+        {
+            let mut state = double.state();
+            let region = state.region(REGION);
+            region.images.insert(AMI.to_owned(), ec2::Image::of("kiln-node"));
+            region.parameters.insert("/kiln/images/kiln-node".to_owned(), ssm::Parameter::of(AMI));
+            region.ground.subnets = SUBNETS.map(str::to_owned).into();
+            region.ground.groups = ["sg-0000000a", "sg-0000000b"].map(str::to_owned).into();
+            region.ground.profiles = ["kiln-control-plane", "kiln-worker"].map(str::to_owned).into();
+        }
+        let folder = tempfile::Builder::new().prefix("kiln-site-").tempdir().unwrap();
+        let site = Self { bench, double, folder, next_address: AtomicU8::new(20) };
+        site.write("cluster.yaml", CLUSTER);
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Returns the program with its account, in the cluster's network.
+    pub fn kiln(&self, words: &[&str]) -> Command {
+        let mut kiln = self.bench.in_network(Path::new(env!("CARGO_BIN_EXE_kiln")));
+        kiln.args(words).env("AWS_ENDPOINT_URL", self.double.url()).env("HOME", self.folder.path());
+        kiln.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "secret");
+        kiln.stdin(Stdio::null());
+        kiln
+    }
+
+    /// Returns `kiln launch` of the site's cluster as its administrator.
+    pub fn launch(&self, words: &[&str]) -> Command {
+        let mut kiln = self.kiln(&["launch", "--cluster"]);
+        kiln.arg(self.path("cluster.yaml")).arg("--kubeconfig");
+        kiln.arg(self.bench.root().join("etc/kubernetes/admin.conf")).args(words);
+        kiln
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ended {
+        Ended::of(self.launch(words).output().unwrap())
+    }
+
+    /// Has every instance that runs play its part while `work` is done; parts are given in the order of ids.
+    pub fn played<T>(&self, parts: &[Part], work: impl FnOnce() -> T) -> T {
+        let (over, machines) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            let (over, machines) = (&over, &machines);
+            scope.spawn(move || {
+                let mut parts = parts.iter().copied();
+                let mut known = self.running().into_keys().collect::<Vec<_>>();
+                while !over.load(Ordering::Relaxed) {
+                    for (id, user_data) in self.running() {
+                        if !known.contains(&id) {
+                            known.push(id.clone());
+                            let part = parts.next().unwrap_or(Part::Silent);
+                            scope.spawn(move || self.play(part, &id, &user_data, machines));
+                        }
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+            let _end = End(over);
+            work()
+        })
+    }
+
+    /// Instances that run, and their user-data.
+    fn running(&self) -> BTreeMap<String, String> {
+        let mut state = self.double.state();
+        let running =
+            state.region(REGION).instances.iter().filter(|(_, instance)| instance.state == "running");
+        running.map(|(id, instance)| (id.clone(), instance.user_data.clone())).collect()
+    }
+
+    fn play(&self, part: Part, id: &str, user_data: &str, machines: &Mutex<Vec<Machine>>) {
+        match part {
+            Part::Silent => {}
+            Part::Join => self.join(id, user_data, machines),
+            Part::Says(words) => self.change(id, |instance| instance.console = words.to_owned()),
+            Part::Taken => self.change(id, |instance| {
+                instance.state = "terminated";
+                instance.reason = "Server.SpotInstanceTermination: Spot instance termination".to_owned();
+            }),
+        }
+    }
+
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut crate::aws::double::instances::Instance)) {
+        change(self.double.state().region(REGION).instances.get_mut(id).unwrap());
+    }
+
+    /// Ignition's part, first boot's own, and kubelet's.
+    fn join(&self, id: &str, user_data: &str, machines: &Mutex<Vec<Machine>>) {
+        let number = self.next_address.fetch_add(1, Ordering::Relaxed);
+        let machine = self.bench.machine(&format!("10.99.0.{number}"));
+        let vpc = machine.within(Vpc::start);
+        vpc.instance_on(machine.within(|| TcpListener::bind(METADATA).unwrap()), id, SUBNETS[0]);
+        let tree = tempfile::Builder::new().prefix("kiln-launched-").tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = tree.path().join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let mut image = self.bench.settings.clone();
+        (image.role, image.api) = (Role::Worker, Api { endpoint: String::new(), ca: String::new() });
+        put("/etc/kiln/settings.d/10-image.yaml", &layer(&image));
+        of_ignition(user_data).iter().for_each(|(path, (_, text))| put(path, text));
+        let mut first_boot = machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
+        let output = first_boot.arg("--root").arg(tree.path()).arg("run").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{id}: {said}");
+        assert!(!tree.path().join("etc/kiln/token").exists(), "the token is gone");
+        vpc.is_content();
+        self.says_ready(id, &tree.path().join("var/lib/kubelet/pki/kubelet-client-current.pem"));
+        machines.lock().unwrap().push(machine);
+    }
+
+    /// As kubelet does, with the node's own certificate.
+    fn says_ready(&self, id: &str, current: &Path) {
+        let pem = fs::read_to_string(current).unwrap();
+        let node = Credential { certificate_pem: pem.clone(), key_pem: pem };
+        let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}).to_string();
+        let path = format!("/api/v1/nodes/{id}/status");
+        let answer = self.bench.ask(Some(&node), "PATCH", &path, Some(&status));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Every call so far is in the launcher's policy; returns them.
+    pub fn every_call_is_allowed(&self) -> BTreeSet<String> {
+        let called = self.double.actions();
+        let allowed: Vec<&str> = rights(Who::Launcher).map(|right| right.action).collect();
+        for action in &called {
+            assert!(allowed.contains(&action.as_str()), "{action} is not in the policy");
+        }
+        called
+    }
+
+    /// Ids of the bootstrap tokens that are there.
+    pub fn tokens(&self) -> Vec<String> {
+        let path = "/api/v1/namespaces/kube-system/secrets?fieldSelector=type=bootstrap.kubernetes.io/token";
+        let list = self.bench.ask(Some(&self.bench.super_admin()), "GET", path, None).json();
+        let names = list["items"].as_array().unwrap().iter();
+        names.map(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Ends the play also when the work panics.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
