@@ -41,6 +41,31 @@ pub fn taken_bytes(path: &Path) -> Result<u64, FileError> {
     Ok(about.blocks() * 512)
 }
 
+/// Returns how many inotify instances this user may have beside those that its processes hold (inotify(7), proc_pid_fd(5)).
+///
+/// # Errors
+/// As the system says.
+pub fn watchers_left() -> Result<u64, FileError> {
+    use std::os::unix::fs::MetadataExt;
+    let most = text("/proc/sys/fs/inotify/max_user_instances")?.trim().parse::<u64>().unwrap_or(0);
+    let me = nix::unistd::geteuid().as_raw();
+    let mut held = 0;
+    for name in files::list(Path::new("/proc"))? {
+        let process = Path::new("/proc").join(name);
+        // One that ends meanwhile holds none.
+        let opened = files::list(&process.join("fd")).unwrap_or_default();
+        if process.metadata().is_ok_and(|about| about.uid() == me) {
+            held +=
+                opened.iter().filter(|number| is_watcher(&process.join("fd").join(number))).count() as u64;
+        }
+    }
+    Ok(most.saturating_sub(held))
+}
+
+fn is_watcher(file: &Path) -> bool {
+    std::fs::read_link(file).is_ok_and(|target| target == Path::new("anon_inode:inotify"))
+}
+
 /// Returns where a program of the system is.
 pub fn program(name: &str) -> Option<PathBuf> {
     SYSTEM_PATH.split(':').map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())

@@ -20,6 +20,8 @@ pub struct Facts {
     pub cgroup_v1: bool,
     /// Controllers that pods need and that are mounted nowhere.
     pub missing_controllers: Vec<&'static str>,
+    /// How many inotify instances root may still have.
+    pub watchers: u64,
     /// Memory that can be had, in bytes.
     pub memory_bytes: u64,
     /// Room where disks go, in bytes.
@@ -56,6 +58,11 @@ pub const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
 /// A node with kubelet, containerd, kube-proxy and flannel takes about 250 MiB (testbench: 86 + 51 + 59 and systemd).
 const NODE_MEMORY: u64 = 300 << 20;
+/// inotify instances of root in a node: 4 of systemd, 5 of kubelet, 2 of containerd, 1 of kube-proxy (counted in
+/// /proc/PID/fd).
+const NODE_WATCHERS: u64 = 12;
+/// 7 of kube-apiserver and 6 of kube-controller-manager.
+const CONTROL_WATCHERS: u64 = 13;
 /// Etcd and API server of a small cluster.
 const CONTROL_MEMORY: u64 = 700 << 20;
 /// What a node writes in its first minutes: journal, images, containers' layers.
@@ -81,6 +88,14 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
     }
     for name in &facts.missing_controllers {
         lines.push(format!("no {name} controller is mounted below /sys/fs/cgroup: no pod would start"));
+    }
+    let watchers = need.nodes * NODE_WATCHERS + CONTROL_WATCHERS;
+    if facts.watchers < watchers {
+        lines.push(format!(
+            "too few inotify instances: root may have {} more, {watchers} are needed; \
+            sysctl fs.inotify.max_user_instances=1024",
+            facts.watchers
+        ));
     }
     lines.extend(too_little("memory", facts.memory_bytes, need.nodes * NODE_MEMORY + CONTROL_MEMORY));
     lines.extend(too_little("disk", facts.disk_bytes, need.nodes * (need.image_bytes + NODE_DISK)));
@@ -112,6 +127,7 @@ mod tests {
         let facts = Facts {
             is_root: true,
             has_loop: true,
+            watchers: 49,
             memory_bytes: 4 << 30,
             disk_bytes: 10 << 30,
             ..Facts::default()
@@ -129,8 +145,9 @@ mod tests {
             ..Facts::default()
         };
         let text = lacks(&facts, &NEED).unwrap_err().to_string();
-        assert_eq!(text.lines().count(), 8, "{text}");
+        assert_eq!(text.lines().count(), 9, "{text}");
         assert!(text.contains("systemd-nspawn is missing: apt-get install systemd-container"), "{text}");
+        assert!(text.contains("root may have 0 more, 49 are needed"), "{text}");
         assert!(text.contains("too little memory: 1024 MiB are free, 1600 MiB are needed"), "{text}");
     }
 }

@@ -38,6 +38,7 @@ pub fn facts(places: &Places) -> Result<Facts, LabError> {
         may_lower_oom_score: resources::has_capability(resources::CAP_SYS_RESOURCE),
         cgroup_v1: cgroups::hierarchies()?.iter().any(|hierarchy| !hierarchy.is_v2),
         missing_controllers: missing_controllers.collect(),
+        watchers: resources::watchers_left()?,
         memory_bytes: resources::memory_bytes()?,
         disk_bytes: resources::free_bytes(&places.disks)?,
     })

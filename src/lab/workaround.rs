@@ -75,7 +75,7 @@ const KUBELET_WANTS: [(&str, &str); 6] = [
 
 /// Returns what every node of a lab on this machine gets.
 pub fn workarounds(facts: &Facts) -> Vec<Workaround> {
-    let mut all = vec![disk_units(), tunables(), kernel_log(), kubernetes::conntrack()];
+    let mut all = vec![disk_units(), watchers(), tunables(), kernel_log(), kubernetes::conntrack()];
     if facts.cgroup_v1 {
         all.extend([writable_cgroups(), kubernetes::cgroup_v1()]);
     }
@@ -87,11 +87,22 @@ pub fn workarounds(facts: &Facts) -> Vec<Workaround> {
 
 /// A container has no disk of its own that it could enlarge, and no boot partition; its disk is enlarged before.
 fn disk_units() -> Workaround {
-    let condition = "[Unit]\nConditionVirtualization=!container\n";
-    let means = ["extend-filesystems.service", "boot.mount"].map(|unit| drop_in(unit, condition));
     Workaround {
         because: "a container has no partitions: its disk has been grown before the start".into(),
-        means: means.into(),
+        means: ["extend-filesystems.service", "boot.mount"].map(not_here).into(),
+    }
+}
+
+/// The kernel counts inotify instances by user, and root is the same one in all nodes: 128 of them are soon used up, and
+/// kubelet ends where there is none left.
+fn watchers() -> Workaround {
+    let units =
+        ["console-getty.service", "systemd-ask-password-console.path", "systemd-ask-password-wall.path"];
+    Workaround {
+        because: "inotify instances are few, and one number for all nodes together: nothing watches a console that \
+                  nobody types on"
+            .into(),
+        means: units.map(not_here).into(),
     }
 }
 
@@ -151,6 +162,10 @@ fn unit(name: &str, text: &str) -> [Means; 2] {
         content: format!("[Unit]\nWants={name}\n"),
     };
     [unit, wants]
+}
+
+fn not_here(unit: &str) -> Means {
+    drop_in(unit, "[Unit]\nConditionVirtualization=!container\n")
 }
 
 fn drop_in(unit: &str, content: &str) -> Means {

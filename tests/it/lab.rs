@@ -9,8 +9,10 @@ use bench::{BOOT_LIMIT, Bench, Given};
 
 pub mod bench;
 mod cluster;
+mod crowd;
 mod docker;
 mod faults;
+mod hand;
 mod image;
 mod judged;
 mod nspawn;
