@@ -29,7 +29,8 @@ pub enum Turn {
     File(control::Step),
 }
 
-/// Returns what comes next before etcd may start: the identity, then every file of control's list.
+/// Returns what comes next before etcd may start: the identity, then every file of control's list, and last what a killed
+/// run left half-written.
 pub fn turn(want: &Settings, seen: &Observed, files: &Seen, now_s: u64, chance: &Chance) -> Turn {
     let identity = match next::identity(want, seen) {
         Ok(identity) => identity,
@@ -37,7 +38,9 @@ pub fn turn(want: &Settings, seen: &Observed, files: &Seen, now_s: u64, chance: 
     };
     match control::next(want, identity, files, now_s, chance) {
         control::Next::Do(step) => Turn::File(step),
-        control::Next::Done => Turn::Node(Next::Done),
+        control::Next::Done => Turn::Node(
+            seen.disk.leftovers.first().map_or(Next::Done, |path| Next::Do(Step::Remove(path.clone()))),
+        ),
         control::Next::Stuck(troubles) => Turn::Node(Next::Stuck(reason(&troubles))),
     }
 }
@@ -78,6 +81,10 @@ pub fn rehearse(
             Turn::Node(Next::Do(Step::RecordIdentity(identity))) => {
                 seen.disk.identity = observed::Found::Is(identity.clone());
                 steps.push(Step::RecordIdentity(identity));
+            }
+            Turn::Node(Next::Do(Step::Remove(path))) => {
+                seen.disk.leftovers.retain(|left| *left != path);
+                steps.push(Step::Remove(path));
             }
             Turn::Node(next) => return (steps, Some(next)),
         }
@@ -158,6 +165,15 @@ mod tests {
         assert!(matches!(&steps[0], Step::RecordIdentity(identity) if identity.name == "cp"), "{steps:?}");
         assert_eq!(steps.last(), Some(&Step::Write("/etc/kubernetes/etcd.env".to_owned())));
         assert!(steps.len() > 30, "{steps:?}");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_last() {
+        let mut seen = seen();
+        let left = "/var/lib/kiln/.ledger.json.kiln-7-1".to_owned();
+        seen.disk.leftovers.push(left.clone());
+        let (steps, end) = rehearse(&settings(), seen, Seen::default(), 1_800_000_000, &chance());
+        assert_eq!((steps.last(), end), (Some(&Step::Remove(left)), Some(Next::Done)));
     }
 
     #[test]

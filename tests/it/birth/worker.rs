@@ -100,7 +100,7 @@ impl Worker {
     }
 
     pub fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).unwrap()
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     pub fn report(&self) -> Value {
