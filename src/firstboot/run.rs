@@ -30,8 +30,8 @@ pub use diary::Diary;
 pub use images::{ImagesError, Imported, import};
 pub use repair::RepairError;
 
-/// Ends before the unit's TimeoutStartSec=10min does, so that the reason is told.
-const DEADLINE: Duration = Duration::from_secs(8 * 60);
+/// How long a unit's run may wait: it ends before TimeoutStartSec=10min does, so that the reason is told.
+pub const DEADLINE: Duration = Duration::from_secs(8 * 60);
 /// How long a node with a recorded claim asks a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the own API server may take until it is ready; the unit starts again after that.
@@ -57,6 +57,8 @@ pub struct Run<'a> {
     pub decide: fn(&Settings, &Observed) -> Next,
     /// Whether pods may be running on the recorded block, whatever the links say.
     pub may_run_pods: bool,
+    /// How long it may wait for others; for units [`DEADLINE`].
+    pub limit: Duration,
     /// Where in its VPC the machine is, if it is an instance.
     pub attachment: Option<&'a Attachment>,
     /// EC2, where the machine is an instance.
@@ -124,7 +126,7 @@ impl Run<'_> {
         let seed = seen.machine.chance as u64;
         let mut hands = Hands::new(self.root, self.settings, self.token.clone(), limits(is_born), seed);
         hands.ec2 = self.ec2;
-        let mut waits = Waits::new(is_born, seed, start);
+        let mut waits = Waits::new(is_born, seed, start + self.limit);
         let mut last = String::new();
         for _ in 0..TURNS_MAX {
             diary.called(self.ec2.map_or(0, Ec2::calls));
@@ -201,10 +203,10 @@ struct Waits {
 }
 
 impl Waits {
-    fn new(is_born: bool, seed: u64, start: Instant) -> Self {
+    fn new(is_born: bool, seed: u64, deadline: Instant) -> Self {
         let pauses = PAUSES[usize::from(is_born)];
         let backoff = Backoff::new(pauses.0, pauses.1, seed);
-        Self { pauses, backoff, seed, deadline: start + DEADLINE, in_a_row: 0 }
+        Self { pauses, backoff, seed, deadline, in_a_row: 0 }
     }
 
     /// A step that brought something ends a row of waits.

@@ -2,9 +2,13 @@
 //! First boot of a worker against real servers.
 
 pub mod cluster;
+mod expiry;
 mod journal;
 mod killed;
+mod modes;
+mod refused;
 mod secrets;
+mod warm;
 mod whole;
 mod worker;
 

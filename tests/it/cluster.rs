@@ -4,6 +4,6 @@
 mod faults;
 mod real;
 mod retried;
-mod server;
+pub mod server;
 mod trust;
 mod watched;

@@ -21,7 +21,7 @@ use kiln::firstboot::next;
 use kiln::firstboot::observed::Observed;
 use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
-use kiln::firstboot::run::{Diary, Ending, Imported, Run, import};
+use kiln::firstboot::run::{DEADLINE, Diary, Ending, Imported, Run, import};
 use kiln::firstboot::step::Step;
 use kiln::host::root::Root;
 use kiln::mark;
@@ -119,7 +119,16 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
     let token = token.map_or(Credential::None, |token| Credential::Token(token.reveal().to_owned()));
     let own = look_control::own_settings(root, &told)?;
     let (attachment, ec2) = (attachment.as_ref(), ec2.as_ref());
-    let run = Run { root, settings: &own, token, decide: next::next, may_run_pods: false, attachment, ec2 };
+    let run = Run {
+        root,
+        settings: &own,
+        token,
+        decide: next::next,
+        may_run_pods: false,
+        limit: DEADLINE,
+        attachment,
+        ec2,
+    };
     let files = Run { settings: &told, token: Credential::None, ..run };
     let is_plane = plane::is_meant(&told);
     match words.word() {

@@ -211,6 +211,10 @@ impl Service {
         String::from_utf8_lossy(&fs::read(self.log.path()).unwrap()).into_owned()
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until the program has said one of these; panics with its words when it ends or the limit passes without.
     pub fn wait_for_any(&mut self, texts: &[&str]) -> String {
         let start = Instant::now();

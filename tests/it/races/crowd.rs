@@ -12,7 +12,7 @@ use kiln::firstboot::claim::Record;
 use kiln::firstboot::next::{self, Next};
 use kiln::firstboot::observed::{Found, Observed};
 use kiln::firstboot::pki::{self, Key, Leaf};
-use kiln::firstboot::run::{Diary, Ending, Run};
+use kiln::firstboot::run::{DEADLINE, Diary, Ending, Run};
 use kiln::host::root::Root;
 use kiln::host::{clock, entropy};
 use kiln::report::{REPORT, Report};
@@ -170,6 +170,7 @@ impl Machine {
             token: Credential::None,
             decide,
             may_run_pods,
+            limit: DEADLINE,
             attachment: None,
             ec2: None,
         };
