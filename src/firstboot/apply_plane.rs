@@ -40,7 +40,7 @@ pub fn admins(root: &Root, settings: &Settings) -> Result<Result<Admins, Reason>
         }
     }
     let [break_glass, admin] = <[Client; 2]>::try_from(clients).expect("one for each of two paths");
-    Ok(Ok(Admins { clients: Clients { break_glass, admin } }))
+    Ok(Ok(Admins { clients: Clients { break_glass, admin, looks_first: false } }))
 }
 
 fn client(text: &str, settings: &Settings) -> Result<Client, String> {

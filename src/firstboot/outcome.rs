@@ -14,6 +14,8 @@ use crate::settings::Addressing;
 pub enum Outcome {
     /// A change of the disk or of the network: the next look shows it.
     Changed,
+    /// All was so already.
+    Unchanged,
     /// The certificate signing request is so far.
     Request(Request),
     /// The Node as it is.
@@ -70,7 +72,7 @@ impl Observed {
                 self.server.node = Node::Exists;
             }
             Outcome::Reported => self.server.is_reported = true,
-            Outcome::Tables(_) | Outcome::Called | Outcome::RouteExists => {}
+            Outcome::Unchanged | Outcome::Tables(_) | Outcome::Called | Outcome::RouteExists => {}
         }
     }
 

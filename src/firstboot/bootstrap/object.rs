@@ -56,6 +56,11 @@ impl Object {
         self
     }
 
+    /// Returns whether what the server has is as this stands here; what others have added does not count.
+    pub fn is_met_by(&self, found: &Value) -> bool {
+        has(found, &self.value)
+    }
+
     /// Returns whether this is the pool, which is never changed.
     pub fn is_pool(&self) -> bool {
         let namespace = self.value["metadata"]["namespace"].as_str();
@@ -90,5 +95,18 @@ impl fmt::Display for Object {
             write!(f, "{space}/")?;
         }
         f.write_str(self.name())
+    }
+}
+
+/// A list has the same length on both sides: in those of kiln's objects the order counts.
+fn has(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| found.get(key).is_some_and(|found| has(found, wanted)))
+        }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| has(found, wanted))
+        }
+        (found, wanted) => found == wanted,
     }
 }

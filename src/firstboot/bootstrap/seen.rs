@@ -18,6 +18,8 @@ pub const WAIT_LIMIT: Duration = Duration::from_secs(30);
 pub enum Answer {
     /// It was done, or would have been.
     Done,
+    /// What was to be applied is so already.
+    Unchanged,
     /// An object of this name is there already.
     Exists,
     /// The pool that is there.
@@ -200,7 +202,9 @@ fn tried(probe: &Probe, answer: &Answer) -> Outcome {
 /// Why an answer is not the one that is waited for.
 fn words(answer: &Answer) -> String {
     match answer {
-        Answer::Done | Answer::Exists | Answer::Pool { .. } | Answer::NoPool => "it is accepted".to_owned(),
+        Answer::Done | Answer::Unchanged | Answer::Exists | Answer::Pool { .. } | Answer::NoPool => {
+            "it is accepted".to_owned()
+        }
         Answer::Conflict(fields) => format!("others have set {}", fields.join(", ")),
         Answer::Forbidden(words) | Answer::Invalid(words) | Answer::Passing(words) | Answer::Wrong(words) => {
             words.clone()

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Expected, Object, Probe, after_proof, before_proof, proof};
 use crate::ipam::{Ranges, RangesError};
 use crate::settings::Settings;
@@ -32,6 +34,17 @@ impl Plan {
     /// Returns a plan that applies objects and proves nothing.
     pub fn applying(objects: Vec<Object>) -> Self {
         Self { steps: objects.into_iter().map(Step::Apply).collect() }
+    }
+
+    /// Returns what tells the plan's objects from those of another kiln or of other settings.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for step in &self.steps {
+            if let Step::Apply(object) = step {
+                hash.update(object.value.to_string());
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Returns the steps in order.

@@ -61,6 +61,25 @@ fn the_order_is_the_one_in_which_nothing_is_open_in_between() {
     assert_eq!(named(&objects).into_iter().collect::<BTreeSet<_>>().len(), objects.len());
 }
 
+#[test]
+fn an_object_is_met_by_what_says_the_same_and_more() {
+    let plan = plan("claim");
+    for step in plan.steps() {
+        let Step::Apply(object) = step else { continue };
+        let mut found = object.value.clone();
+        found["metadata"]["resourceVersion"] = json!("7");
+        assert!(object.is_met_by(&found), "{object}");
+        found["metadata"]["name"] = json!("another");
+        assert!(!object.is_met_by(&found), "{object}");
+    }
+    let binding = &objects(&settings("10.234.0.0/20", "claim")).unwrap()[0];
+    let mut found = binding.value.clone();
+    found["subjects"].as_array_mut().unwrap().push(json!({"kind": "Group", "name": "strangers"}));
+    assert!(!binding.is_met_by(&found));
+    assert_eq!(plan.digest(), super::Plan::of(&settings("10.234.0.0/20", "claim")).unwrap().digest());
+    assert_ne!(plan.digest(), super::Plan::of(&settings("10.235.0.0/20", "claim")).unwrap().digest());
+}
+
 /// A refusal of a policy that is not Forbidden comes as 422 and looks like a malformed object.
 #[test]
 fn every_policy_denies_with_403_and_fails_closed() {

@@ -85,13 +85,14 @@ impl Diary {
         let ms = |at: Instant| u64::try_from((at - self.start).as_millis()).unwrap_or(u64::MAX);
         let (at_ms, until_ms) = (ms(begun), ms(Instant::now()));
         let what = step.to_string();
+        let may_have_changed = !step.only_looks() && !matches!(outcome, Ok(Outcome::Unchanged));
         // What failed on this machine can't be written down there; the report and the last line have it.
-        if !step.only_looks() && outcome.is_ok() {
+        if may_have_changed && outcome.is_ok() {
             let told = trouble.as_ref().map_or_else(|| what.clone(), |trouble| format!("{what}: {trouble}"));
             self.enter(root, step.word(), told, until_ms - at_ms)?;
         }
         let is_known = trouble.is_some() && self.report.last_trouble(&what) == trouble.as_deref();
-        if !is_known && (trouble.is_some() || !step.only_looks()) {
+        if !is_known && (trouble.is_some() || may_have_changed) {
             journal::send(root, &entry::step(&self.report, step, until_ms - at_ms, trouble.as_deref()));
         }
         self.report.tried(step.word(), &what, at_ms, until_ms, trouble);

@@ -10,8 +10,8 @@ use kiln::settings::Settings;
 use serde_json::Value;
 
 use super::cluster::{claims, node as node_object};
-use super::secrets;
 use super::worker::told;
+use super::{secrets, warm};
 use crate::bench::{Bench, Options, layer};
 use crate::network::node::{Node, Service};
 use crate::network::pods;
@@ -144,7 +144,8 @@ fn two_empty_roots_become_a_control_plane_and_a_node_that_kubelet_adopts() {
     flannel_takes_the_block(&joined, &block);
     joined.start_kubelet();
     kubelet_adopts_the_node(&bench, &joined, &born);
-    again_nothing_changes(&joined.node);
+    warm::node_changes_nothing(&joined.node);
+    warm::control_plane_changes_nothing(&bench);
     joined.start_proxy();
     joined.within("kube-proxy has rules", || {
         joined.node.said("nft list table ip kube-proxy").1.contains("10.96.0.1")
@@ -214,12 +215,4 @@ fn kubelet_adopts_the_node(bench: &Bench, joined: &Joined, born: &Value) {
     let by: Vec<&str> =
         requests.iter().map(|request| request["spec"]["username"].as_str().unwrap()).collect();
     assert!(by.len() == 1 && by[0].starts_with("system:bootstrap:"), "{by:?}");
-}
-
-fn again_nothing_changes(node: &Node) {
-    let before = node.done("find /etc /var/lib/kiln /var/lib/kubelet/pki -printf %p:%i:%T@\\n");
-    for word in ["run", "verify"] {
-        node.done(&format!("/opt/bin/kiln-firstboot {word}"));
-    }
-    assert_eq!(node.done("find /etc /var/lib/kiln /var/lib/kubelet/pki -printf %p:%i:%T@\\n"), before);
 }

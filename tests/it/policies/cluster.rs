@@ -95,7 +95,7 @@ impl Cluster {
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             ranges: Ranges::of(&settings.cluster).unwrap(),
-            clients: Clients { break_glass: client(break_glass), admin: client(admin) },
+            clients: Clients { break_glass: client(break_glass), admin: client(admin), looks_first: false },
             admin: Person::with_certificate(endpoint, &ca, admin),
             settings,
             ca,
