@@ -6,6 +6,7 @@ mod diary;
 mod images;
 mod plane;
 mod repair;
+mod waits;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::reason::Reason;
 use super::step::Step;
 use super::vpc::Attachment;
 use crate::aws::Ec2;
-use crate::cluster::{Backoff, Credential, Limits};
+use crate::cluster::{Credential, Limits};
 use crate::exit::Exit;
 use crate::host::entropy::{self, EntropyError};
 use crate::host::files::FileError;
@@ -29,6 +30,7 @@ use crate::settings::Settings;
 pub use diary::Diary;
 pub use images::{ImagesError, Imported, import};
 pub use repair::RepairError;
+use waits::Waits;
 
 /// How long a unit's run may wait: it ends before TimeoutStartSec=10min does, so that the reason is told.
 pub const DEADLINE: Duration = Duration::from_secs(8 * 60);
@@ -38,12 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const READY_LIMIT: Duration = Duration::from_secs(120);
 /// A birth has some 30 turns, each miss of a claim three more, each wait one.
 const TURNS_MAX: u32 = 5_000;
-/// Pauses between tries of an unborn node, and of one that has its claim.
-const PAUSES: [(Duration, Duration); 2] = [
-    (Duration::from_millis(250), Duration::from_secs(15)),
-    (Duration::from_millis(100), Duration::from_millis(800)),
-];
-
 /// What a run is about.
 #[derive(Debug)]
 pub struct Run<'a> {
@@ -139,7 +135,7 @@ impl Run<'_> {
                     let outcome = hands.apply(&step, &seen, &wanted, &line, waits.deadline).await;
                     diary.tried(self.root, &step, begun, &outcome)?;
                     self.learn(&mut seen, &mut wanted, &step, outcome?)?;
-                    waits.went(&seen);
+                    waits.went(&step, &seen);
                 }
                 Next::Wait(reason) if waits.may_wait(&reason) => {
                     waits.wait(&reason).await;
@@ -191,40 +187,4 @@ fn limits(is_born: bool) -> Limits {
         return Limits::default();
     }
     Limits { connect: Duration::from_secs(2), request: Duration::from_secs(3) }
-}
-
-/// Pauses, and when there may be no more of them.
-struct Waits {
-    pauses: (Duration, Duration),
-    backoff: Backoff,
-    seed: u64,
-    deadline: Instant,
-    in_a_row: u32,
-}
-
-impl Waits {
-    fn new(is_born: bool, seed: u64, deadline: Instant) -> Self {
-        let pauses = PAUSES[usize::from(is_born)];
-        let backoff = Backoff::new(pauses.0, pauses.1, seed);
-        Self { pauses, backoff, seed, deadline, in_a_row: 0 }
-    }
-
-    /// A step that brought something ends a row of waits.
-    fn went(&mut self, seen: &Observed) {
-        if seen.trouble.is_none() && self.in_a_row > 0 {
-            self.in_a_row = 0;
-            self.backoff = Backoff::new(self.pauses.0, self.pauses.1, self.seed);
-        }
-    }
-
-    fn may_wait(&self, reason: &Reason) -> bool {
-        self.in_a_row < reason.waits_max() && Instant::now() < self.deadline
-    }
-
-    async fn wait(&mut self, reason: &Reason) {
-        self.in_a_row += 1;
-        let pause = self.backoff.pause(reason.retry_after_s().map(Duration::from_secs));
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        tokio::time::sleep(pause.min(left)).await;
-    }
 }

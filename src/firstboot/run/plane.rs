@@ -15,7 +15,7 @@ use super::super::plane::{self, Turn};
 use super::super::reason::Reason;
 use super::super::step::Step;
 use super::super::{apply_control, look_control};
-use super::{Diary, Ending, PAUSES, READY_LIMIT, Run, RunError, TURNS_MAX, Waits, limits};
+use super::{Diary, Ending, READY_LIMIT, Run, RunError, TURNS_MAX, Waits, limits};
 use crate::cluster::{Backoff, Credential};
 use crate::host::clock;
 
@@ -208,7 +208,7 @@ impl Run<'_> {
         seen: &Observed,
     ) -> Result<Result<(), Reason>, RunError> {
         let super::Found::Is(identity) = &seen.disk.identity else { return Ok(Ok(())) };
-        let mut backoff = Backoff::new(PAUSES[0].0, PAUSES_API.1, seen.machine.chance as u64);
+        let mut backoff = Backoff::new(PAUSES_API.0, PAUSES_API.1, seen.machine.chance as u64);
         for tries in 1.. {
             let begun = Instant::now();
             let answer = admins.label(&identity.name).await;

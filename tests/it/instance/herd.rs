@@ -42,7 +42,6 @@ fn block(bench: &Bench, name: &str) -> String {
 }
 
 #[test]
-#[ignore = "a cluster with forty births: minutes; run it by name"]
 fn instances_become_nodes_that_the_vpc_leads_to() {
     let mut options = Options::default();
     options.settings.cluster.nodes_max = 250;
@@ -61,7 +60,7 @@ fn instances_become_nodes_that_the_vpc_leads_to() {
 
 /// By the service's own IPv6 address, since the IPv4 one has no route here.
 fn one(bench: &Bench, machine: &Machine, double: &Double) {
-    ip(machine, &["address", "add", "fd00:ec2::254/128", "dev", "lo"]);
+    ip(machine, &["address", "add", "fd00:ec2::254/128", "dev", "lo", "nodad"]);
     ip(machine, &["route", "add", "unreachable", "169.254.169.254/32"]);
     double.instance_on(local(machine, "[fd00:ec2::254]:80"), "i-00000001", SUBNETS[0]);
     let tree = joining(bench, double, "");
