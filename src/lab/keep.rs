@@ -175,6 +175,9 @@ fn run(node: &NodeRecord, call: &Call) -> Result<Ended, LabError> {
 }
 
 fn start(node: &NodeRecord, call: &Call) -> Result<Running, LabError> {
+    // A machine that has just ended may still have its link, which the kernel takes away when it finds the time; nspawn
+    // gives up where the name is taken. Mostly there is none.
+    let _ = tool("ip").args(["link", "delete", "dev"]).args([nspawn::link(node)]).run(&|_| ());
     let mut program = Program::new("systemd-nspawn", Duration::MAX).args(&call.arguments);
     for (name, value) in call.environment {
         program = program.env(name, value);

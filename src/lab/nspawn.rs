@@ -48,6 +48,12 @@ pub struct Call {
     pub files: Vec<File>,
 }
 
+/// Returns what nspawn calls the bridge's end of a node's link (systemd-nspawn(1), --network-bridge); where that is too long
+/// for an interface, it is another name of the same.
+pub fn link(node: &NodeRecord) -> String {
+    format!("vb-{}", node.machine)
+}
+
 /// Returns the call for a node.
 pub fn call(node: &NodeRecord) -> Call {
     let mut call = Call { arguments: fixed(node), environment: ENVIRONMENT, files: Vec::new() };

@@ -5,7 +5,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use kiln::lab::Node;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::bench::{ANSWER_LIMIT, BOOT_LIMIT, Bench, Given, ask, left, named, sysctls};
+use super::person::{eventually, turn};
 use super::{KILN, baked};
 
 const TOKEN: &str = "abcdef.0123456789abcdef";
@@ -106,16 +111,40 @@ fn whenever_up_is_killed_down_leaves_nothing() {
     let lab = named("killed");
     let name = lab.name.to_string();
     // From before its first effect to when nodes boot. Which moment each one hits depends on the machine.
-    for moment_ms in [1, 10, 20, 30, 40, 60, 80, 120, 200, 300, 500, 800, 1200, 2000, 4000] {
+    let moments_ms = [1, 10, 20, 30, 40, 60, 80, 120, 200, 300, 500, 800, 1200, 2000, 4000];
+    let crash_or_ctrl_c = [Signal::SIGKILL, Signal::SIGINT].into_iter().cycle();
+    for (moment_ms, signal) in moments_ms.into_iter().zip(crash_or_ctrl_c) {
         let mut up = Command::new(KILN);
         up.args(["lab", "up", "--name", &name, "--workers", "1"]).arg(&image);
         let mut up = up.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(moment_ms));
-        up.kill().unwrap();
+        kill(Pid::from_raw(up.id().try_into().unwrap()), signal).unwrap();
         up.wait().unwrap();
         let down = Command::new(KILN).args(["lab", "down", "--name", &name]).output().unwrap();
         let said = String::from_utf8_lossy(&down.stderr).into_owned();
         assert!(down.status.success() || said.contains("there is no lab"), "after {moment_ms} ms: {said}");
         assert_eq!(left(&lab), Vec::<String>::new(), "after {moment_ms} ms");
     }
+}
+
+#[test]
+fn an_up_that_fails_takes_everything_away_again() {
+    let image = baked();
+    let before = sysctls();
+    let lab = named("failing");
+    let _turn = turn();
+    let mut up = Command::new(KILN);
+    up.args(["lab", "up", "--workers", "1", "--name", &lab.name.to_string()]).arg(&image);
+    let up = up.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let worker = eventually("a worker boots", 2 * BOOT_LIMIT, || {
+        let worker = Node::of(&lab, &"worker-1".parse().unwrap()).ok()?;
+        worker.leader().unwrap().map(|_| worker)
+    });
+    worker.kill().unwrap();
+    let ended = up.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("node worker-1 does not run"), "{said}");
+    assert_eq!(left(&lab), Vec::<String>::new());
+    assert_eq!(sysctls(), before, "the machine's settings have changed");
 }
