@@ -16,6 +16,7 @@ mod hand;
 mod image;
 mod judged;
 mod nspawn;
+mod outages;
 mod person;
 mod vm;
 mod worker;

@@ -26,6 +26,11 @@ pub struct Told<'a> {
 
 /// Begins a worker and returns at once.
 pub fn start(made: &Made, up: &Up, told: &Told<'_>) -> Node {
+    made.start(&order(up, told)).unwrap()
+}
+
+/// What a worker is made from.
+pub fn order(up: &Up, told: &Told<'_>) -> NodeOrder {
     let worker = Worker(told.place);
     let name = worker.name().unwrap();
     let shape = lab::record(&up.lab).unwrap().unwrap().shape;
@@ -34,8 +39,7 @@ pub fn start(made: &Made, up: &Up, told: &Told<'_>) -> Node {
     let credentials: BTreeMap<_, _> =
         credentials.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect();
     let gateway = Some(lab::bridge().addr());
-    let order = NodeOrder { name, address: worker.address(), gateway, disk_bytes: DISK_BYTES, credentials };
-    made.start(&order).unwrap()
+    NodeOrder { name, address: worker.address(), gateway, disk_bytes: DISK_BYTES, credentials }
 }
 
 fn led(settings: String, endpoint: Option<&str>) -> String {
