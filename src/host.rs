@@ -40,6 +40,8 @@ pub mod mount_table;
 pub mod mounts;
 #[cfg(feature = "toolchain")]
 pub mod netns;
+#[cfg(feature = "firstboot")]
+pub mod notify;
 #[cfg(feature = "toolchain")]
 pub mod qemu;
 #[cfg(feature = "toolchain")]

@@ -6,7 +6,7 @@
 //! since nobody could pull it again; the label is set last, so a crash in between is made up for.
 
 use crate::preload::{Preload, Preloaded};
-use crate::settings::Runtime;
+use crate::settings::{Runtime, Settings};
 
 /// The namespace of containerd's that kubelet's pods live in.
 const NAMESPACE: &str = "k8s.io";
@@ -39,10 +39,19 @@ pub fn list(runtime: Runtime) -> Call {
     }
 }
 
-/// Returns the images that the runtime lacks, by what it has answered.
-pub fn missing<'a>(preload: &'a Preload, runtime: Runtime, listed: &str) -> Vec<&'a Preloaded> {
-    let has = |name: &String| listed.lines().any(|line| line.trim() == spelled(name, runtime));
-    preload.images.iter().filter(|image| !image.names.iter().all(has)).collect()
+/// Returns the images that the runtime lacks, by what it has answered; that of the sandboxes first, since no pod starts
+/// without it.
+pub fn missing<'a>(preload: &'a Preload, settings: &Settings, listed: &str) -> Vec<&'a Preloaded> {
+    let has = |name: &String| listed.lines().any(|line| line.trim() == spelled(name, settings.runtime));
+    let missing = preload.images.iter().filter(|image| !image.names.iter().all(has));
+    let (mut first, others): (Vec<_>, Vec<_>) = missing.partition(|image| is_sandbox(image, settings));
+    first.extend(others);
+    first
+}
+
+/// Returns whether pods' sandboxes are of this image.
+pub fn is_sandbox(image: &Preloaded, settings: &Settings) -> bool {
+    settings.sandbox.as_ref().is_some_and(|sandbox| image.names.contains(sandbox))
 }
 
 /// Docker leaves out what it would fill in itself.
@@ -90,6 +99,12 @@ mod tests {
         Preload { version: 1, images }
     }
 
+    fn settings(runtime: Runtime) -> Settings {
+        let text =
+            "{version: 1, image: x, cluster: {pods: [], services: [], nodes_max: 1, surge: 0, pods_max: 1}}";
+        Settings { runtime, ..serde_yaml::from_str(text).unwrap() }
+    }
+
     fn archives<'a>(missing: &[&'a Preloaded]) -> Vec<&'a str> {
         missing.iter().map(|image| image.archive.as_str()).collect()
     }
@@ -97,12 +112,19 @@ mod tests {
     #[test]
     fn an_image_is_there_only_with_all_of_its_names() {
         let preload = preload();
-        let lacks = |runtime, listed: &str| archives(&missing(&preload, runtime, listed));
+        let lacks = |runtime, listed: &str| archives(&missing(&preload, &settings(runtime), listed));
         assert_eq!(lacks(Runtime::Containerd, ""), ["/pause.tar", "/nginx.tar"]);
         let half = "docker.io/library/nginx:1.27\nkiln.local/pause:1\n";
         assert_eq!(lacks(Runtime::Containerd, half), ["/nginx.tar"]);
         assert_eq!(lacks(Runtime::Docker, "kiln.local/pause:1\nnginx:1.27\nother/nginx:1\n"), [""; 0]);
         assert_eq!(lacks(Runtime::Docker, half), ["/nginx.tar"]);
+    }
+
+    #[test]
+    fn sandboxes_come_first() {
+        let mut settings = settings(Runtime::Containerd);
+        settings.sandbox = Some("docker.io/other/nginx:1".to_owned());
+        assert_eq!(archives(&missing(&preload(), &settings, "")), ["/nginx.tar", "/pause.tar"]);
     }
 
     #[test]

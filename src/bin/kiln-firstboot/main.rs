@@ -23,6 +23,7 @@ use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
 use kiln::firstboot::run::{DEADLINE, Diary, Ending, Imported, Run, import};
 use kiln::firstboot::step::Step;
+use kiln::host::notify;
 use kiln::host::root::Root;
 use kiln::mark;
 use kiln::report::{REPORT, Report};
@@ -183,7 +184,7 @@ fn import_images(root: &Root, settings: &Settings) -> Result<Exit, Failure> {
         eprintln!("kiln-firstboot: images are given to this machine's own runtime; leave out --root");
         return Ok(Exit::Usage);
     }
-    let Imported { names, failures } = import(root, settings.runtime)?;
+    let Imported { names, failures } = import(root, settings, tell_manager)?;
     for name in names {
         println!("imported {name}");
     }
@@ -191,6 +192,16 @@ fn import_images(root: &Root, settings: &Settings) -> Result<Exit, Failure> {
         eprintln!("kiln-firstboot: can't import {failure}");
     }
     Ok(if failures.is_empty() { Exit::Done } else { Exit::TryAgain })
+}
+
+/// The unit has started, and kubelet may: what is imported from now on is no sandbox.
+#[expect(clippy::disallowed_methods, reason = "the environment is read by bin")]
+fn tell_manager() {
+    // Run by hand, it has none.
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = notify::ready(&socket) {
+        eprintln!("kiln-firstboot: can't tell the service manager that sandboxes can start: {error}");
+    }
 }
 
 fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {

@@ -8,7 +8,7 @@ use crate::host::command::{CommandError, Program};
 use crate::host::files::FileError;
 use crate::host::root::Root;
 use crate::preload::{self, Preload};
-use crate::settings::Runtime;
+use crate::settings::Settings;
 
 /// Names and digests of a few dozen images.
 const INDEX_MAX_BYTES: u64 = 1 << 20;
@@ -43,19 +43,30 @@ pub struct Imported {
     pub failures: Vec<String>,
 }
 
-/// Gives the runtime what it lacks. One image that fails keeps none of the others away.
+/// Gives the runtime what it lacks, and calls `ready` once it can start sandboxes. One image that fails keeps none of the
+/// others away.
 ///
 /// # Errors
 /// When nothing could be tried.
-pub fn import(root: &Root, runtime: Runtime) -> Result<Imported, ImagesError> {
+pub fn import(root: &Root, settings: &Settings, ready: impl Fn()) -> Result<Imported, ImagesError> {
     let mut imported = Imported::default();
-    let Some(preload) = read(root)? else { return Ok(imported) };
-    let listed = call(&images::list(runtime))?;
-    for image in images::missing(&preload, runtime, &String::from_utf8_lossy(&listed)) {
-        let done = images::import(image, runtime).iter().try_for_each(|step| call(step).map(drop));
+    let Some(preload) = read(root)? else {
+        ready();
+        return Ok(imported);
+    };
+    let listed = call(&images::list(settings.runtime))?;
+    let missing = images::missing(&preload, settings, &String::from_utf8_lossy(&listed));
+    if !missing.iter().any(|image| images::is_sandbox(image, settings)) {
+        ready();
+    }
+    for image in missing {
+        let done = images::import(image, settings.runtime).iter().try_for_each(|step| call(step).map(drop));
         match done {
             Ok(()) => imported.names.extend(image.names.iter().cloned()),
             Err(error) => imported.failures.push(format!("{}: {}", image.archive, one_line(&error))),
+        }
+        if images::is_sandbox(image, settings) && imported.failures.is_empty() {
+            ready();
         }
     }
     Ok(imported)
