@@ -31,7 +31,9 @@ pub mod reason;
 pub mod rehearsal;
 pub mod repair;
 pub mod run;
+pub mod share;
 pub mod step;
+pub mod tend;
 pub mod vpc;
 
 #[cfg(test)]

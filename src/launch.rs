@@ -10,16 +10,24 @@ mod cluster;
 mod error;
 #[cfg(feature = "aws")]
 pub mod farewell;
+#[cfg(feature = "aws")]
+mod group;
 mod layer;
 #[cfg(feature = "aws")]
 mod look;
 #[cfg(feature = "aws")]
 pub mod plan;
+#[cfg(feature = "aws")]
+mod plane;
 mod raw;
 #[cfg(feature = "aws")]
 mod run;
 #[cfg(feature = "aws")]
+pub mod tag;
+#[cfg(feature = "aws")]
 mod terminate;
+#[cfg(feature = "aws")]
+mod trust;
 mod user_data;
 #[cfg(feature = "aws")]
 mod watch;
@@ -30,7 +38,11 @@ pub use cluster::{Cluster, Group, Image, parse, schema};
 #[cfg(feature = "aws")]
 pub use error::LaunchError;
 #[cfg(feature = "aws")]
+pub use group::{Grouped, launch_group};
+#[cfg(feature = "aws")]
+pub use plane::{PlaneDesk, launch_plane};
+#[cfg(feature = "aws")]
 pub use run::{Desk, Launch, Launched, launch, rehearse};
 #[cfg(feature = "aws")]
 pub use terminate::{Leaving, look_back, terminate};
-pub use user_data::{Form, UserDataError, render};
+pub use user_data::{Form, Given, UserDataError, render};

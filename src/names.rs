@@ -25,5 +25,14 @@ pub const NODE_USER: &str = "system:node:";
 /// The group of the cluster's administrators, as kubeadm 1.29 and later name it.
 pub const ADMINS: &str = "kubeadm:cluster-admins";
 
+/// Below a cluster's path of parameters: its CA certificates.
+pub const SHARED_CA: &str = "ca";
+
+/// Below a cluster's path of parameters: its operator's certificate.
+pub const SHARED_OPERATOR: &str = "operator";
+
+/// Below a cluster's path of parameters: the token that machines of its groups join with.
+pub const SHARED_TOKEN: &str = "token";
+
 /// The group of the bootstrap tokens that workers join with.
 pub const BOOTSTRAPPERS: &str = "system:bootstrappers:kiln:worker";

@@ -334,9 +334,27 @@ pub struct Cloud {
     /// `https://HOST`, in the place of the region's own endpoint of EC2.
     #[serde(default)]
     pub endpoint: Option<String>,
-    /// CA certificates in PEM that are trusted for `endpoint` beside the public ones.
+    /// CA certificates in PEM that are trusted for the endpoints beside the public ones.
     #[serde(default)]
     pub ca: Option<String>,
+    /// `https://HOST`, in the place of the region's own endpoint of Systems Manager.
+    #[serde(default)]
+    pub parameters_endpoint: Option<String>,
+    /// `/kiln/clusters/demo`: below it a control plane publishes what is public of its cluster.
+    #[serde(default)]
+    pub share: Option<String>,
+    /// The certificate request (PEM) of who is to be an administrator.
+    #[serde(default)]
+    pub operator: Option<String>,
+    /// The SecureString that a control plane keeps a live bootstrap token in, and that machines join with.
+    #[serde(default)]
+    pub token_parameter: Option<String>,
+    /// The auto scaling group of workers whose health a control plane tells.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// `https://HOST`, in the place of the region's own endpoint of EC2 Auto Scaling.
+    #[serde(default)]
+    pub scaling_endpoint: Option<String>,
 }
 
 /// Whose metadata service is asked.

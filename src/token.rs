@@ -113,6 +113,18 @@ pub fn has_expired(expiration: Option<&str>, now_s: u64) -> bool {
     end.map_or(true, |end| i128::from(end) <= i128::from(now_s))
 }
 
+/// Returns how many seconds are left at `now_s` until `end` (RFC 3339), if it can be read; none are left after it.
+pub fn left_s(end: &str, now_s: u64) -> Option<u64> {
+    let end = OffsetDateTime::parse(end, &Rfc3339).ok()?.unix_timestamp();
+    Some(u64::try_from(end).unwrap_or(0).saturating_sub(now_s))
+}
+
+/// Returns how many seconds lie between `moment` (RFC 3339) and `now_s`, if it can be read; none where it is to come.
+pub fn past_s(moment: &str, now_s: u64) -> Option<u64> {
+    let moment = OffsetDateTime::parse(moment, &Rfc3339).ok()?.unix_timestamp();
+    Some(now_s.saturating_sub(u64::try_from(moment).unwrap_or(0)))
+}
+
 fn rfc3339(seconds: u64) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(seconds.try_into().ok()?).ok()?;
     time.format(&Rfc3339).ok()

@@ -2,21 +2,17 @@
 //! EC2, as far as a node's own routes need it. A role that may make these calls may lead any block's packets to itself: IAM
 //! can't bound the destination (README, "Routes in the VPC").
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
-
-use aws_credential_types::Credentials;
 use ipnet::IpNet;
 
 use super::Metadata;
+use super::caller::Caller;
 use super::error::{AwsError, AwsErrorKind as Kind};
-use super::http::{self, Limits};
-use super::query::{self, Target};
+use super::query;
 use super::tables::Table;
 use super::xml::Element;
 
-const LIMITS: Limits = Limits { connect: Duration::from_secs(5), request: Duration::from_secs(20) };
+/// The version of EC2's API that has all that is asked for here.
+const VERSION: &str = "2016-11-15";
 /// Tables in an answer; EC2 allows 100.
 const PAGE: &str = "100";
 /// A VPC has 200 tables, unless its quota was raised.
@@ -25,12 +21,7 @@ const PAGES_MAX: usize = 100;
 /// EC2 in one region, as the instance's role.
 #[derive(Debug)]
 pub struct Ec2 {
-    http: reqwest::Client,
-    endpoint: String,
-    region: String,
-    metadata: Metadata,
-    credentials: Mutex<Option<Credentials>>,
-    calls: AtomicU64,
+    caller: Caller,
 }
 
 impl Ec2 {
@@ -39,20 +30,12 @@ impl Ec2 {
     /// # Errors
     /// When there can be no HTTP client.
     pub fn new(endpoint: &str, region: &str, ca: Option<&str>, metadata: Metadata) -> Result<Self, AwsError> {
-        let http = http::client(LIMITS, ca).map_err(|kind| AwsError { call: "EC2".to_owned(), kind })?;
-        Ok(Self {
-            http,
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            region: region.to_owned(),
-            metadata,
-            credentials: Mutex::new(None),
-            calls: AtomicU64::new(0),
-        })
+        Ok(Self { caller: Caller::new("ec2", (endpoint, region), ca, metadata)? })
     }
 
     /// Returns how many calls were made so far.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Relaxed)
+        self.caller.calls()
     }
 
     /// Reads every route table of a VPC.
@@ -114,20 +97,7 @@ impl Ec2 {
     }
 
     async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> Result<Element, AwsError> {
-        let held = self.credentials.lock().expect("no panic holds it").clone();
-        let credentials = match held {
-            Some(credentials) => credentials,
-            None => self.metadata.credentials().await?,
-        };
-        *self.credentials.lock().expect("no panic holds it") = Some(credentials.clone());
-        let Self { http, endpoint, region, .. } = self;
-        self.calls.fetch_add(1, Relaxed);
-        let target = Target { http, endpoint, region, credentials: &credentials };
-        let answer = query::call(&target, action, parameters).await;
-        if matches!(answer, Err(Kind::Credentials(_))) {
-            // They may be over; the next call asks for others.
-            *self.credentials.lock().expect("no panic holds it") = None;
-        }
-        answer.map_err(|kind| AwsError { call: action.to_owned(), kind })
+        let form = query::form(action, VERSION, parameters);
+        self.caller.call(action, &query::request(&form), query::read).await
     }
 }

@@ -78,6 +78,7 @@ impl AwsErrorKind {
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "OptInRequired" => {
                 Self::Denied(message.to_owned())
             }
+            "TooManyUpdates" => Self::Throttled(code.to_owned()),
             "RouteLimitExceeded" => Self::Quota(said()),
             "RouteAlreadyExists" => Self::Exists,
             "RequestExpired" => Self::Clock(said()),

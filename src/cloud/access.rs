@@ -94,6 +94,7 @@ impl Cloud {
         let config = self.config.to_builder().region(aws_config::Region::new(name.to_owned())).build();
         Region {
             name: name.into(),
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
             ebs: aws_sdk_ebs::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
@@ -108,6 +109,7 @@ impl Cloud {
 #[derive(Debug, Clone)]
 pub struct Region {
     pub(super) name: Arc<str>,
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) ebs: aws_sdk_ebs::Client,
     pub(super) ssm: aws_sdk_ssm::Client,

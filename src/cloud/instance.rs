@@ -20,7 +20,7 @@ use super::image::{tagged, tags};
 use super::retry::About;
 
 /// Pods are a hop further away than the instance itself, so that the service's answers do not reach them.
-const HOP_LIMIT: i32 = 1;
+pub(super) const HOP_LIMIT: i32 = 1;
 /// Results of a page; EC2 allows 1,000.
 const PAGE: i32 = 1000;
 

@@ -9,11 +9,13 @@ use super::control::place;
 use super::plane::{ROLE, label};
 use super::reason::Reason;
 use super::step::Step;
-use crate::cluster::{Access, Client, Counts, Support};
+use crate::cluster::{Access, ApiError, ApiErrorKind, Client, Counts, ObjectRef, Support};
 use crate::host::files::FileError;
 use crate::host::root::Root;
 use crate::settings::Settings;
 
+/// The last right that a new cluster gives (bootstrap/tokens.yaml).
+const LAST_RIGHT: &str = "kiln:worker-approval";
 /// A kubeconfig with its certificates has some ten kilobytes.
 const KUBECONFIG_MAX_BYTES: u64 = 1 << 20;
 
@@ -62,6 +64,28 @@ impl Admins {
     /// Why it is not.
     pub async fn ready(&self) -> Result<(), Reason> {
         self.clients.break_glass.readyz().await.map_err(|error| Reason::NotReady(error.to_string()))
+    }
+
+    /// Returns whether machines may join: the bootstrap gives that right last.
+    ///
+    /// # Errors
+    /// That they may not yet, or what the request came to.
+    pub async fn is_open(&self) -> Result<(), Reason> {
+        let place = ObjectRef {
+            api_version: "rbac.authorization.k8s.io/v1".into(),
+            kind: "ClusterRoleBinding".into(),
+            namespace: None,
+            name: LAST_RIGHT.into(),
+        };
+        match self.clients.admin.get(&place).await {
+            Ok(_) => Ok(()),
+            Err(ApiError {
+                kind: ApiErrorKind::NotFound { .. } | ApiErrorKind::Forbidden { .. }, ..
+            }) => Err(Reason::ObjectsLater(format!(
+                "{place} is not there yet; kiln-control-plane.service makes it"
+            ))),
+            Err(error) => Err(reason(error)),
+        }
     }
 
     /// Returns a warning where the server is newer than what kiln was tried with.

@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
+use super::credential::{CURRENT, stored};
 use super::vpc::Attachment;
-use crate::aws::{AwsError, Ec2, Facts, Metadata};
+use crate::aws::{AutoScaling, AwsError, Ec2, Facts, Metadata, Parameter, Ssm};
 use crate::host::entropy::{self, EntropyError};
 use crate::host::files::FileError;
 use crate::host::links;
 use crate::host::links::LinksError;
 use crate::host::machine;
 use crate::host::root::Root;
+use crate::settings::token::Token;
 use crate::settings::{Cloud, Platform, Role, Settings};
 
 /// Where it is kept; gone with the boot it is about. User-data that is somebody else's is not in it.
@@ -36,6 +38,17 @@ pub enum CloudError {
         "the metadata service says nothing of this instance: {0}; is instance metadata enabled, and does 169.254.169.254 have a route?"
     )]
     Aws(AwsError),
+    /// The token of the instance's group.
+    #[error(
+        "no token in the parameter {name}: {why}; does the control plane keep one there (kiln-share.timer), and may the \
+         instance's role read it (kiln policy worker)?"
+    )]
+    Token {
+        /// The parameter.
+        name: String,
+        /// Why not.
+        why: String,
+    },
 }
 
 /// When to ask.
@@ -95,6 +108,41 @@ pub fn ec2(facts: &Facts, cloud: &Cloud) -> Result<Ec2, AwsError> {
     let own = format!("https://ec2.{}.{}", facts.region, facts.domain);
     let endpoint = cloud.endpoint.as_deref().unwrap_or(&own);
     Ec2::new(endpoint, &facts.region, cloud.ca.as_deref(), Metadata::new(cloud.metadata.as_deref())?)
+}
+
+/// Returns Systems Manager of the instance's region.
+///
+/// # Errors
+/// When there can be no HTTP client.
+pub fn ssm(facts: &Facts, cloud: &Cloud) -> Result<Ssm, AwsError> {
+    let own = format!("https://ssm.{}.{}", facts.region, facts.domain);
+    let endpoint = cloud.parameters_endpoint.as_deref().unwrap_or(&own);
+    Ssm::new(endpoint, &facts.region, cloud.ca.as_deref(), Metadata::new(cloud.metadata.as_deref())?)
+}
+
+/// Returns EC2 Auto Scaling of the instance's region.
+///
+/// # Errors
+/// When there can be no HTTP client.
+pub fn scaling(facts: &Facts, cloud: &Cloud) -> Result<AutoScaling, AwsError> {
+    let own = format!("https://autoscaling.{}.{}", facts.region, facts.domain);
+    let endpoint = cloud.scaling_endpoint.as_deref().unwrap_or(&own);
+    AutoScaling::new(endpoint, &facts.region, cloud.ca.as_deref(), Metadata::new(cloud.metadata.as_deref())?)
+}
+
+/// Returns the token that machines of the instance's group join with; nothing where none is needed any more. It is in memory
+/// alone.
+///
+/// # Errors
+/// When it can't be read, or is no token.
+pub async fn token(root: &Root, facts: &Facts, settings: &Settings) -> Result<Option<Token>, CloudError> {
+    let is_born = root.link(&stored(CURRENT))?.is_some();
+    let Some(name) = settings.cloud.token_parameter.as_deref().filter(|_| !is_born) else { return Ok(None) };
+    let failed = |why: String| CloudError::Token { name: name.to_owned(), why };
+    let ssm = ssm(facts, &settings.cloud).map_err(|error| failed(error.to_string()))?;
+    let found = ssm.parameters(&[name]).await.map_err(|error| failed(error.to_string()))?;
+    let Some(Parameter(text)) = found.get(name) else { return Err(failed("it is not there".to_owned())) };
+    Token::parse(text).map(Some).map_err(|error| failed(error.to_string()))
 }
 
 /// Returns the addresses that a control plane on an instance was promised and does not have yet: certificates name them,

@@ -21,4 +21,4 @@ pub use judge::{Validity, holds, judge, judge_authority, judge_leaf};
 pub use key::Key;
 pub use leaf::{Leaf, San, Usage};
 pub use misfit::Misfit;
-pub use request::request;
+pub use request::{Asked, asked, request};

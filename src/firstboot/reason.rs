@@ -223,6 +223,14 @@ pub enum Reason {
     /// Addons that are not applied, each with its reason.
     #[error("addons are not applied: {0}")]
     Addons(String),
+    /// What others are to read is not where they read it.
+    #[error("{what}: {why}; see 'kiln policy control-plane' for the rights of the instance's role")]
+    Parameters {
+        /// What was to be done.
+        what: &'static str,
+        /// Why it was not.
+        why: String,
+    },
     /// An address that was promised is not on the machine yet.
     #[error(
         "{0} is to be this machine's address (node.addresses), and is on none of its interfaces yet; attach it, or correct node.addresses"
@@ -289,6 +297,7 @@ impl Reason {
             | Self::NotYetFiles(_)
             | Self::ObjectsLater(_)
             | Self::Addons(_)
+            | Self::Parameters { .. }
             | Self::Promised(_)
             | Self::Former { .. } => false,
             Self::Vpc(fault) => fault.is_final(),

@@ -6,6 +6,8 @@ mod diary;
 mod images;
 mod plane;
 mod repair;
+mod share;
+mod tend;
 mod waits;
 
 use std::time::{Duration, Instant};

@@ -95,6 +95,10 @@ pub enum Step {
     Prove(String),
     /// Label the control plane's own Node.
     Label,
+    /// Write a parameter that others read, in words that say what is in it.
+    Share(&'static str),
+    /// Tell the group that this instance is no healthy node.
+    Unhealthy(String),
 }
 
 impl Step {
@@ -174,6 +178,8 @@ impl Step {
             Self::Object(_) => "object",
             Self::Prove(_) => "prove",
             Self::Label => "node-label",
+            Self::Share(_) => "share",
+            Self::Unhealthy(_) => "unhealthy",
         }
     }
 }
@@ -233,6 +239,8 @@ impl fmt::Display for Step {
             Self::Ready => f.write_str("ask whether the API server is ready"),
             Self::Object(what) | Self::Prove(what) => f.write_str(what),
             Self::Label => f.write_str("label the Node as a control plane"),
+            Self::Share(what) => write!(f, "share {what}"),
+            Self::Unhealthy(id) => write!(f, "tell its group that {id} is no healthy node"),
         }
     }
 }

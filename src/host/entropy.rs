@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Chance: what must not be guessed is drawn from the system here. Decisions take it as an argument.
 
-#[cfg(feature = "firstboot")]
+#[cfg(any(feature = "firstboot", feature = "aws"))]
 use rcgen::KeyPair;
 
 /// The system gave no randomness.
@@ -17,7 +17,7 @@ pub struct EntropyError {
 ///
 /// # Errors
 /// As the system says.
-#[cfg(feature = "firstboot")]
+#[cfg(any(feature = "firstboot", feature = "aws"))]
 pub fn key_pem() -> Result<String, EntropyError> {
     let key = KeyPair::generate().map_err(|source| EntropyError { source: source.into() })?;
     Ok(key.serialize_pem())

@@ -22,6 +22,21 @@ pub struct Birth {
     pub ended: Option<String>,
 }
 
+/// What an instance is to do first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Join the cluster whose API server is there.
+    Joins {
+        /// `https://HOST:PORT`.
+        endpoint: String,
+    },
+    /// Make the cluster, and share what is public of it.
+    Shared {
+        /// The path of parameters.
+        path: String,
+    },
+}
+
 /// Why a node is not Ready: step, reason and fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -102,8 +117,8 @@ impl Birth {
         is_new
     }
 
-    /// Returns what is wrong; `endpoint` is where the node has to go.
-    pub fn failure(&self, endpoint: &str) -> Failure {
+    /// Returns what is wrong.
+    pub fn failure(&self, goal: &Goal) -> Failure {
         let step = self.stage();
         let (reason, fix) = match (&self.ended, self.said.last()) {
             (Some(ended), _) => (ended.clone(), "launch another one".to_owned()),
@@ -112,7 +127,7 @@ impl Birth {
                 (format!("its console says: {said}"), "its last words say what helps".to_owned())
             }
             _ => {
-                let (reason, fix) = advice(&step, &self.id, endpoint);
+                let (reason, fix) = advice(&step, &self.id, goal);
                 (reason.to_owned(), fix)
             }
         };
@@ -121,28 +136,35 @@ impl Birth {
 }
 
 /// What a stage that does not end has as its reason, most often.
-fn advice(step: &Stage, id: &str, endpoint: &str) -> (&'static str, String) {
-    match step {
-        Stage::Boots => (
+fn advice(step: &Stage, id: &str, goal: &Goal) -> (&'static str, String) {
+    match (step, goal) {
+        (Stage::Boots, Goal::Shared { path }) => (
+            "it has shared nothing",
+            format!(
+                "see that its subnet leads to Systems Manager, that its role may write {path}/* (kiln policy \
+                 control-plane), and that the image is kiln's, of flavour ami"
+            ),
+        ),
+        (Stage::Boots, Goal::Joins { endpoint }) => (
             "nothing is heard of it",
             format!(
                 "see that its subnet leads to {endpoint}, that security groups let it in there, and that the \
                  image is kiln's, of flavour ami"
             ),
         ),
-        Stage::Asked => (
+        (Stage::Asked, _) => (
             "nobody signs its certificate",
             "see that kube-controller-manager runs and signs for kubelets".to_owned(),
         ),
-        Stage::Certified => {
+        (Stage::Certified, _) => {
             ("it has not registered its Node", format!("see what the API server's log says of {id}"))
         }
-        Stage::Registered => ("it claims no block", "see kiln ipam: are all blocks taken?".to_owned()),
-        Stage::Claimed { .. } => (
+        (Stage::Registered, _) => ("it claims no block", "see kiln ipam: are all blocks taken?".to_owned()),
+        (Stage::Claimed { .. }, _) => (
             "it publishes no podCIDRs",
             "see that the instance's role may write routes (kiln policy worker)".to_owned(),
         ),
-        Stage::Published { .. } | Stage::Ready { .. } => {
+        (Stage::Published { .. } | Stage::Ready { .. }, _) => {
             ("its kubelet does not say that it is Ready", format!("see kubectl describe node {id}"))
         }
     }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why instances were not launched, or did not become nodes.
 
+use std::path::PathBuf;
+
 use super::birth::Failure;
+use super::trust::NoKey;
 use super::user_data::UserDataError;
 use crate::cloud::CloudError;
-use crate::cluster::ApiError;
+use crate::cluster::{AccessError, ApiError};
 use crate::exit::Exit;
 use crate::host::entropy::EntropyError;
+use crate::host::files::FileError;
 use crate::problem::Problems;
 use crate::token::TokenError;
 
@@ -38,6 +42,20 @@ pub enum LaunchError {
         /// The request.
         source: ApiError,
     },
+    /// A group that does not get its instances.
+    #[error(
+        "group {group} has {has} of {wants} instances after {limit_s} s; see its activity history, and run again"
+    )]
+    Group {
+        /// Its name.
+        group: String,
+        /// How many it has.
+        has: usize,
+        /// How many it is to have.
+        wants: usize,
+        /// How long was waited.
+        limit_s: u64,
+    },
     /// Pods that do not leave; nothing is terminated then.
     #[error(
         "{} pods are still there after {limit_s} s:\n{}\nnothing is terminated, and no new pods come to these nodes; run \
@@ -58,6 +76,38 @@ pub enum LaunchError {
         /// How long was waited.
         limit_s: u64,
     },
+    /// A kubeconfig that would be overwritten.
+    #[error("{} is there already; name another file, or remove it", .0.display())]
+    Kubeconfig(PathBuf),
+    /// A second control plane.
+    #[error(
+        "cluster {cluster} has a control plane already: {instance}, whose operator has another key than {}; kiln launch \
+         --terminate ends it",
+        key.display()
+    )]
+    Plane {
+        /// The cluster.
+        cluster: String,
+        /// The instance.
+        instance: String,
+        /// Where its operator's key would have to be.
+        key: PathBuf,
+    },
+    /// The operator's key.
+    #[error("can't use the key in {}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: NoKey,
+    },
+    /// A file of this machine.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What was shared is of no use.
+    #[error("what the control plane shares can't be used")]
+    Access(#[from] AccessError),
     /// No chance to be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -91,13 +141,18 @@ impl LaunchError {
     /// Returns what the program ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Problems(_) | Self::UserData(_) => Exit::Config,
+            Self::Problems(_)
+            | Self::UserData(_)
+            | Self::Kubeconfig(_)
+            | Self::Plane { .. }
+            | Self::Key { .. } => Exit::Config,
             Self::Cloud(error) if error.may_pass() => Exit::TryAgain,
             Self::Api { source, .. } if source.may_pass() => Exit::TryAgain,
             // They may still become so.
-            Self::NotReady { limit_s: Some(_), .. } | Self::NotDrained { .. } | Self::NotEnded { .. } => {
-                Exit::TryAgain
-            }
+            Self::NotReady { limit_s: Some(_), .. }
+            | Self::NotDrained { .. }
+            | Self::NotEnded { .. }
+            | Self::Group { .. } => Exit::TryAgain,
             _ => Exit::Failed,
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::plan::tag;
+use super::tag;
 use crate::cloud::{Instance, InstanceState};
 use crate::cluster::{Node, Pod};
 
@@ -19,6 +19,8 @@ pub struct Farewell {
     pub cluster: String,
     /// The region.
     pub region: String,
+    /// The auto scaling group that they are all of, which goes with its template.
+    pub group: Option<String>,
     /// Whether the control plane is among them, so that no Node and no pod has anywhere to go.
     pub is_whole: bool,
     /// They.
@@ -54,6 +56,8 @@ pub struct Meant {
     pub role: Option<&'static str>,
     /// Those of these ids; empty: all.
     pub ids: Vec<String>,
+    /// Those of this auto scaling group; none: those of none.
+    pub group: Option<String>,
 }
 
 /// Returns what goes; `nodes` are the cluster's, if it was asked.
@@ -65,8 +69,11 @@ pub fn farewell(
 ) -> Farewell {
     let is_meant = |instance: &&Instance| {
         let role = instance.tags.get(tag::ROLE).map(String::as_str);
-        // Those of an auto scaling group would come back.
-        let is_own = instance.tags.contains_key(tag::LAUNCH);
+        let is_own = match &meant.group {
+            Some(group) => instance.tags.get(tag::GROUP) == Some(group),
+            // Those of a group would come back.
+            None => instance.tags.contains_key(tag::LAUNCH),
+        };
         is_own
             && meant.role.is_none_or(|wanted| role == Some(wanted))
             && (meant.ids.is_empty() || meant.ids.contains(&instance.id))
@@ -77,6 +84,7 @@ pub fn farewell(
     Farewell {
         cluster: cluster.to_owned(),
         region: region.to_owned(),
+        group: meant.group.clone(),
         is_whole: instances.iter().any(|going| going.role == "control-plane"),
         instances,
     }
@@ -102,6 +110,11 @@ pub fn leaving(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
 }
 
 impl Farewell {
+    /// Returns whether nothing goes.
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.group.is_none()
+    }
+
     /// Returns the ids of those that go.
     pub fn ids(&self) -> Vec<String> {
         self.instances.iter().map(|going| going.id.clone()).collect()
@@ -111,10 +124,13 @@ impl Farewell {
 impl fmt::Display for Farewell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, many) = (self.instances.len(), if self.instances.len() == 1 { "" } else { "s" });
-        if count == 0 {
+        if self.is_empty() {
             return writeln!(f, "nothing of cluster {} is there in {}", self.cluster, self.region);
         }
         writeln!(f, "terminate {count} instance{many} of cluster {} in {}:", self.cluster, self.region)?;
+        self.group
+            .iter()
+            .try_for_each(|group| writeln!(f, "  {group:<20} group, and its launch template"))?;
         for Going { id, role, node, pods } in &self.instances {
             let node = match node {
                 None => "no Node".to_owned(),
@@ -155,7 +171,8 @@ mod tests {
             instance("i-4", &[(tag::ROLE, "worker")]),
         ];
         let ids = |role, ids: &[&str]| {
-            let meant = Meant { role, ids: ids.iter().map(|id| (*id).to_owned()).collect() };
+            let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            let meant = Meant { role, ids, group: None };
             let farewell = farewell(("demo", "eu-central-1"), &meant, &found, &[]);
             (farewell.ids().join(" "), farewell.is_whole)
         };

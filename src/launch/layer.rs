@@ -6,18 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use serde_yaml::{Mapping, Value};
 
 use super::cluster::Cluster;
+use super::user_data::Given;
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::names::SHARED_TOKEN;
 use crate::settings::ranges::Cut;
 use crate::settings::{Role, VERSION, check as settings};
 
 /// kubeadm's `bindPort`.
 const API_PORT: u16 = 6443;
 
-/// Returns the layer of a role; `ca` are the CA certificates (PEM) that workers trust, where they are known.
-pub(super) fn layer(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
+/// Returns the layer of a role.
+pub(super) fn layer(cluster: &Cluster, role: Role, given: &Given<'_>) -> Mapping {
     let group = cluster.group(role);
-    let mut layer = derived(cluster, role, ca);
+    let mut layer = derived(cluster, role, given);
     for stronger in [&cluster.settings, &group.settings] {
         merge(&mut layer, stronger);
     }
@@ -27,7 +29,7 @@ pub(super) fn layer(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping 
 }
 
 /// What a person need not write.
-fn derived(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
+fn derived(cluster: &Cluster, role: Role, given: &Given<'_>) -> Mapping {
     let address = cluster.control_plane.address;
     let endpoint = address.map(own_endpoint);
     let mut layer = Mapping::new();
@@ -40,11 +42,23 @@ fn derived(cluster: &Cluster, role: Role, ca: Option<&str>) -> Mapping {
             let addresses: Vec<Value> = address.iter().map(|address| address.to_string().into()).collect();
             layer.insert("node".into(), one("addresses", addresses.into()));
         }
-        Role::Worker => api.extend(ca.map(|ca| ("ca".into(), ca.into()))),
+        Role::Worker => api.extend(given.ca.map(|ca| ("ca".into(), ca.into()))),
     }
     layer.insert("api".into(), api.into());
     let subnets: Vec<Value> = cluster.subnets().into_iter().map(Value::from).collect();
-    layer.insert("cloud".into(), one("subnets", subnets.into()));
+    let mut cloud = Mapping::new();
+    cloud.insert("subnets".into(), subnets.into());
+    if let Some(request) = given.operator {
+        cloud.insert("share".into(), own_share(cluster).into());
+        cloud.insert("operator".into(), request.into());
+    }
+    if given.shares_token {
+        cloud.insert("token_parameter".into(), own_token(cluster).into());
+        if role == Role::ControlPlane {
+            cloud.insert("group".into(), group_name(cluster).into());
+        }
+    }
+    layer.insert("cloud".into(), cloud.into());
     layer
 }
 
@@ -52,10 +66,41 @@ fn own_endpoint(address: IpAddr) -> String {
     format!("https://{}", SocketAddr::new(address, API_PORT))
 }
 
+fn own_share(cluster: &Cluster) -> String {
+    format!("/kiln/clusters/{}", cluster.name)
+}
+
+/// Returns the name of the cluster's group of workers, and of its launch template.
+pub(super) fn group_name(cluster: &Cluster) -> String {
+    format!("kiln-{}-worker", cluster.name)
+}
+
+fn own_token(cluster: &Cluster) -> String {
+    format!("{}/{SHARED_TOKEN}", own_share(cluster))
+}
+
+/// Returns the parameter that a group's instances read their token from.
+#[cfg(feature = "aws")]
+pub(super) fn token_parameter(cluster: &Cluster) -> String {
+    let given = Given { shares_token: true, ..Given::default() };
+    let layer = layer(cluster, Role::Worker, &given);
+    let found = layer.get("cloud").and_then(|cloud| cloud.get("token_parameter")).and_then(Value::as_str);
+    found.map_or_else(|| own_token(cluster), str::to_owned)
+}
+
+/// Returns the path of parameters below which a control plane shares what is public of its cluster.
+#[cfg(feature = "aws")]
+pub(super) fn share(cluster: &Cluster) -> String {
+    let given = Given { operator: Some(""), ..Given::default() };
+    let layer = layer(cluster, Role::ControlPlane, &given);
+    let found = layer.get("cloud").and_then(|cloud| cloud.get("share")).and_then(Value::as_str);
+    found.map_or_else(|| own_share(cluster), str::to_owned)
+}
+
 /// Returns where the nodes of a role go.
 #[cfg(feature = "aws")]
 pub(super) fn endpoint(cluster: &Cluster, role: Role) -> String {
-    let layer = layer(cluster, role, None);
+    let layer = layer(cluster, role, &Given::default());
     let found = layer.get("api").and_then(|api| api.get("endpoint")).and_then(Value::as_str);
     found.unwrap_or_default().to_owned()
 }
@@ -92,7 +137,7 @@ pub(super) fn check(cluster: &Cluster, at: &At<'_>, report: &mut Report) {
         return;
     }
     for (role, key) in [(Role::ControlPlane, "control_plane"), (Role::Worker, "workers")] {
-        let text = text(cluster, role, None);
+        let text = text(cluster, role, &Given::default());
         let (Some(tree), _) = crate::marks::parse(&text, 0) else { continue };
         let mut own = Report::new(std::path::Path::new(""));
         settings::check(&At::root(&tree), &Cut::default(), settings::Extent::Part, &mut own);
@@ -104,8 +149,8 @@ pub(super) fn check(cluster: &Cluster, at: &At<'_>, report: &mut Report) {
 }
 
 /// Returns the layer as a text.
-pub(super) fn text(cluster: &Cluster, role: Role, ca: Option<&str>) -> String {
+pub(super) fn text(cluster: &Cluster, role: Role, given: &Given<'_>) -> String {
     let yaml =
-        serde_yaml::to_string(&layer(cluster, role, ca)).expect("settings hold nothing that YAML can't");
+        serde_yaml::to_string(&layer(cluster, role, given)).expect("settings hold nothing that YAML can't");
     format!("# Cluster {}, role {}; written by kiln.\n{yaml}", cluster.name, word(role))
 }

@@ -3,6 +3,7 @@
 
 use super::cluster::Image;
 use super::error::LaunchError;
+use super::layer;
 use super::plan::Order;
 use crate::cloud::{ImageState, Region};
 use crate::problem::{Problem, Problems};
@@ -30,6 +31,20 @@ pub(super) async fn image(order: &Order<'_>, region: &Region) -> Result<String, 
         None => format!("{id} is not in {}, or not shared with this account", region.name()),
     };
     Err(wrong(order, "image", what, "publish the image there (kiln publish), or name another one"))
+}
+
+/// Sees that the parameter is there which a group's instances join by; what is in it is theirs to read.
+///
+/// # Errors
+/// The call's; a problem, where there is none.
+pub(super) async fn token(order: &Order<'_>, region: &Region) -> Result<(), LaunchError> {
+    let name = layer::token_parameter(order.cluster);
+    if region.parameters(std::slice::from_ref(&name)).await?.contains_key(&name) {
+        return Ok(());
+    }
+    let what = format!("there is no parameter {name} in {} with a token to join with", region.name());
+    let fix = "launch the control plane with --group, or let its settings have cloud.token_parameter";
+    Err(wrong(order, "workers", what, fix))
 }
 
 /// Returns a problem of the description that only the cloud can tell.

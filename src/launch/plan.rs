@@ -7,23 +7,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::layer;
 use super::user_data::Form;
+use super::{layer, tag};
 use crate::cloud::{NewInstances, Tags};
 use crate::mark;
 use crate::settings::Role;
-
-/// Tags by which kiln finds what it has launched.
-pub mod tag {
-    /// The cluster's name.
-    pub const CLUSTER: &str = "kiln:cluster";
-    /// `worker` or `control-plane`.
-    pub const ROLE: &str = "kiln:role";
-    /// The run of `kiln launch` that made it.
-    pub const LAUNCH: &str = "kiln:launch";
-    /// Version of the kiln that made it.
-    pub const VERSION: &str = "kiln:version";
-}
 
 /// What is to be launched.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +69,32 @@ pub fn plan(order: &Order<'_>, image: &str, launch: &str, user_data: &str) -> Pl
         role,
         launch: launch.to_owned(),
         calls,
+    }
+}
+
+/// Returns the name of the cluster's group of workers, and of its launch template.
+pub fn group_name(cluster: &Cluster) -> String {
+    layer::group_name(cluster)
+}
+
+/// Returns what a group's instances are: as those of a launch, but in whatever subnet, and without the tag of a run.
+pub fn template(order: &Order<'_>, image: &str, run: &str, user_data: &str) -> NewInstances {
+    let Order { cluster, role, .. } = *order;
+    let group = cluster.group(role);
+    let mut tags = tags(cluster, role, run);
+    tags.remove(tag::LAUNCH);
+    NewInstances {
+        token: format!("kiln-{run}"),
+        count: 0,
+        image: image.to_owned(),
+        instance_type: group.instance_type.clone(),
+        subnet: String::new(),
+        security_groups: group.security_groups.clone(),
+        instance_profile: group.instance_profile.clone(),
+        address: None,
+        is_spot: group.spot,
+        user_data: user_data.to_owned(),
+        tags,
     }
 }
 

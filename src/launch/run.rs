@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::birth::Birth;
+use super::birth::{Birth, Goal};
 use super::error::LaunchError;
 use super::layer;
 use super::look;
-use super::plan::{Order, Plan, plan, tag};
-use super::user_data::render;
+use super::plan::{Order, Plan, plan};
+use super::tag;
+use super::user_data::{Given, render};
 use super::watch::Watch;
 use crate::cloud::{NewInstances, Region};
 use crate::cluster::{ApiError, ApiErrorKind, Client};
 use crate::host::{clock, entropy, interrupt};
 use crate::progress::Progress;
 use crate::settings::Role;
-use crate::settings::token::Token as Given;
+use crate::settings::token::Token as Joins;
 use crate::stage::Reached;
 use crate::token::{TTL_S, Token};
 
@@ -105,15 +106,17 @@ pub async fn launch(order: &Order<'_>, desk: &Desk<'_>) -> Result<Launched, Laun
     let made = make(&plan, &token.id, order, desk).await;
     revoke(&token.id, desk).await;
     interrupt::leaves_nothing();
-    Ok(launched(&plan, made?))
+    Ok(launched(order, &plan.launch, made?))
 }
 
 /// Looks and decides.
 async fn decide(order: &Order<'_>, region: &Region, token: &Token) -> Result<Plan, LaunchError> {
     let image = look::image(order, region).await?;
-    let given = Given::parse(&token.reveal()).expect("a token that was drawn is one");
-    let user_data = render(order.cluster, order.role, order.ca, Some(&given), order.form)?;
-    let launch: String = entropy::bytes::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let given = Joins::parse(&token.reveal()).expect("a token that was drawn is one");
+    let given = (order.role == Role::Worker).then_some(&given);
+    let given = Given { ca: order.ca, token: given, ..Given::default() };
+    let user_data = render(order.cluster, order.role, &given, order.form)?;
+    let launch = name_of_run()?;
     Ok(plan(order, &image, &launch, &user_data))
 }
 
@@ -124,7 +127,8 @@ async fn make(
     desk: &Desk<'_>,
 ) -> Result<Vec<Birth>, LaunchError> {
     let endpoint = layer::endpoint(order.cluster, order.role);
-    let mut watch = Watch::new((desk.region, desk.client), desk.progress, Some(token), &endpoint);
+    let goal = Goal::Joins { endpoint };
+    let mut watch = Watch::new((desk.region, Some(desk.client)), desk.progress, Some(token), goal);
     for call in &plan.calls {
         one(call, &mut watch).await?;
     }
@@ -158,13 +162,19 @@ async fn revoke(id: &str, desk: &Desk<'_>) {
     }
 }
 
-fn launched(plan: &Plan, births: Vec<Birth>) -> Launched {
+/// Returns what came of it.
+pub(super) fn launched(order: &Order<'_>, run: &str, births: Vec<Birth>) -> Launched {
     let node = |Birth { id, subnet, reached, .. }| Launch { instance: id, subnet, stages: reached };
     Launched {
-        cluster: plan.cluster.clone(),
-        region: plan.region.clone(),
-        role: plan.role,
-        launch: plan.launch.clone(),
+        cluster: order.cluster.name.clone(),
+        region: order.cluster.region.clone(),
+        role: order.role,
+        launch: run.to_owned(),
         nodes: births.into_iter().map(node).collect(),
     }
+}
+
+/// Draws a name for a run.
+pub(super) fn name_of_run() -> Result<String, LaunchError> {
+    Ok(entropy::bytes::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

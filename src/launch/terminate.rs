@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::error::LaunchError;
 use super::farewell::{Farewell, Going, Known, Meant, farewell, leaving};
-use super::plan::tag;
+use super::tag;
 use crate::cloud::{InstanceState, Region};
 use crate::cluster::{ApiError, ApiErrorKind, Client, ObjectRef, Pod};
 use crate::names::ALLOW_DELETE;
@@ -49,10 +49,16 @@ impl std::fmt::Debug for Leaving<'_> {
 pub async fn look_back(cluster: &str, meant: &Meant, desk: &Leaving<'_>) -> Result<Farewell, LaunchError> {
     let found = desk.region.instances_tagged(tag::CLUSTER, cluster).await?;
     let of = (cluster, desk.region.name());
-    let going = farewell(of, meant, &found, &[]);
+    let mut going = farewell(of, meant, &found, &[]);
+    if let Some(group) = &meant.group
+        && going.instances.is_empty()
+        && desk.region.group(group).await?.is_none()
+    {
+        going.group = None;
+    }
     let Some(client) = desk.client.filter(|_| !going.is_whole) else { return Ok(going) };
     let nodes = client.nodes().await.map_err(failed("can't list Nodes"))?;
-    let mut going = farewell(of, meant, &found, &nodes);
+    let mut going = Farewell { group: going.group, ..farewell(of, meant, &found, &nodes) };
     for one in going.instances.iter_mut().filter(|one| one.node.is_some()) {
         let pods = client.pods_on(&one.id).await.map_err(failed("can't list pods"))?;
         one.pods = leaving(&pods).count();
@@ -77,7 +83,10 @@ pub async fn terminate(going: &Farewell, desk: &Leaving<'_>) -> Result<(), Launc
         }
         drain(client, &nodes, desk).await?;
     }
-    desk.region.terminate(&going.ids()).await?;
+    match &going.group {
+        Some(group) => desk.region.delete_group(group).await?,
+        None => desk.region.terminate(&going.ids()).await?,
+    }
     ended(going, desk).await?;
     for (id, node) in nodes {
         let Some(client) = client else { break };
@@ -147,6 +156,9 @@ async fn evict(client: &Client, pod: &Pod) -> Result<String, LaunchError> {
 /// Waits until every machine is off: a Node that is deleted before loses its block to another while it runs.
 async fn ended(going: &Farewell, desk: &Leaving<'_>) -> Result<(), LaunchError> {
     let start = Instant::now();
+    if going.instances.is_empty() {
+        return Ok(());
+    }
     loop {
         let found = desk.region.instances(&going.ids()).await;
         let left: Vec<String> = match found {

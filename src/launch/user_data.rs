@@ -45,19 +45,26 @@ pub enum UserDataError {
     Template(#[from] tera::Error),
 }
 
-/// Renders the user-data of a role; `ca` are the CA certificates (PEM) that workers trust, `token` is what they join with.
+/// What instances are given beside what the cluster's description says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// The CA certificates (PEM) that workers trust.
+    pub ca: Option<&'a str>,
+    /// What workers join with.
+    pub token: Option<&'a Token>,
+    /// The request (PEM) of who is to be an administrator of the cluster that a control plane makes.
+    pub operator: Option<&'a str>,
+    /// Whether a token is shared by a parameter: a control plane keeps it live, workers join with it.
+    pub shares_token: bool,
+}
+
+/// Renders the user-data of a role.
 ///
 /// # Errors
 /// When it would be too long for an instance.
-pub fn render(
-    cluster: &Cluster,
-    role: Role,
-    ca: Option<&str>,
-    token: Option<&Token>,
-    form: Form,
-) -> Result<String, UserDataError> {
-    let mut files = vec![file(SETTINGS, &layer::text(cluster, role, ca))];
-    if let Some(token) = token {
+pub fn render(cluster: &Cluster, role: Role, given: &Given<'_>, form: Form) -> Result<String, UserDataError> {
+    let mut files = vec![file(SETTINGS, &layer::text(cluster, role, given))];
+    if let Some(token) = given.token {
         files.extend(token_files(token, form));
     }
     let template = match form {

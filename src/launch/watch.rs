@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::birth::{Birth, Verdict, verdict};
+use std::collections::BTreeMap;
+
+use super::birth::{Birth, Goal, Verdict, verdict};
 use super::error::LaunchError;
 use crate::cloud::{CloudError, Instance, Region};
 use crate::cluster::Client;
@@ -17,6 +19,8 @@ use crate::stage::{self, Stage};
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often EC2 is asked how instances are: one call.
 const INSTANCES_PAUSE: Duration = Duration::from_secs(5);
+/// How often parameters are read.
+const SHARED_PAUSE: Duration = Duration::from_secs(2);
 /// How often consoles are read: one call for each instance.
 const CONSOLES_PAUSE: Duration = Duration::from_secs(15);
 /// Consoles that are read in a round, so that a hundred instances do not have EC2 throttle.
@@ -24,12 +28,12 @@ const CONSOLES_MAX: usize = 8;
 
 pub(super) struct Watch<'a> {
     pub(super) region: &'a Region,
-    pub(super) client: &'a Client,
+    /// None as long as nobody can ask the cluster.
+    pub(super) client: Option<&'a Client>,
     pub(super) progress: &'a dyn Progress,
     /// The id of the token that they join with.
     pub(super) token: Option<&'a str>,
-    /// Where they have to go.
-    pub(super) endpoint: &'a str,
+    goal: Goal,
     pub(super) births: Vec<Birth>,
     began: Instant,
     looked: Option<Instant>,
@@ -39,13 +43,13 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(
-        (region, client): (&'a Region, &'a Client),
+        (region, client): (&'a Region, Option<&'a Client>),
         progress: &'a dyn Progress,
         token: Option<&'a str>,
-        endpoint: &'a str,
+        goal: Goal,
     ) -> Self {
         let (births, trouble, began) = (Vec::new(), None, Instant::now());
-        Self { region, client, progress, token, endpoint, births, began, looked: None, heard: began, trouble }
+        Self { region, client, progress, token, goal, births, began, looked: None, heard: began, trouble }
     }
 
     /// Takes note of instances that were launched now.
@@ -63,12 +67,7 @@ impl<'a> Watch<'a> {
     pub(super) async fn until_ready(&mut self, limit: Duration) -> Result<(), LaunchError> {
         loop {
             self.look_at_cluster().await;
-            if self.looked.is_none_or(|looked| looked.elapsed() >= INSTANCES_PAUSE) {
-                self.look_at_instances().await?;
-            }
-            if self.heard.elapsed() >= CONSOLES_PAUSE {
-                self.listen().await;
-            }
+            self.look_around().await?;
             match verdict(&self.births) {
                 Verdict::Done => return Ok(()),
                 Verdict::Failed => return Err(self.failed(None)),
@@ -81,8 +80,80 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Watches until parameters say what `read` looks for. Without it there is no way to ask the cluster.
+    ///
+    /// # Errors
+    /// As [`Watch::until_ready`].
+    pub(super) async fn until_shared<T>(
+        &mut self,
+        names: &[String],
+        limit: Duration,
+        read: impl Fn(&BTreeMap<String, String>) -> Option<T>,
+    ) -> Result<T, LaunchError> {
+        loop {
+            let found = match self.region.parameters(names).await {
+                Err(error) if !error.may_pass() => return Err(error.into()),
+                found => found.unwrap_or_default(),
+            };
+            if let Some(found) = read(&found) {
+                return Ok(found);
+            }
+            self.look_around().await?;
+            match verdict(&self.births) {
+                Verdict::Failed => return Err(self.failed(None)),
+                _ if self.began.elapsed() >= limit => {
+                    self.listen().await;
+                    return Err(self.failed(Some(limit.as_secs())));
+                }
+                _ => sleep(SHARED_PAUSE).await,
+            }
+        }
+    }
+
+    /// Waits until a group has so many instances, and takes note of them.
+    ///
+    /// # Errors
+    /// The call's; too few, once the time is over.
+    pub(super) async fn until_grouped(
+        &mut self,
+        name: &str,
+        count: usize,
+        limit: Duration,
+    ) -> Result<(), LaunchError> {
+        loop {
+            let group = self.region.group(name).await?;
+            let known: Vec<&String> = self.births.iter().map(|birth| &birth.id).collect();
+            let ids = group.map(|group| group.instances).unwrap_or_default();
+            let new: Vec<String> = ids.into_iter().filter(|id| !known.contains(&id)).collect();
+            if !new.is_empty() {
+                let made = self.region.instances(&new).await?;
+                self.add(&made);
+            }
+            if self.births.len() >= count {
+                return Ok(());
+            }
+            if self.began.elapsed() >= limit {
+                let (group, has) = (name.to_owned(), self.births.len());
+                return Err(LaunchError::Group { group, has, wants: count, limit_s: limit.as_secs() });
+            }
+            sleep(SHARED_PAUSE).await;
+        }
+    }
+
+    /// Looks at instances and consoles, if it is time.
+    async fn look_around(&mut self) -> Result<(), LaunchError> {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= INSTANCES_PAUSE) {
+            self.look_at_instances().await?;
+        }
+        if self.heard.elapsed() >= CONSOLES_PAUSE {
+            self.listen().await;
+        }
+        Ok(())
+    }
+
     async fn look_at_cluster(&mut self) {
-        let shown = stage::look::look(self.client).await;
+        let Some(client) = self.client else { return };
+        let shown = stage::look::look(client).await;
         self.trouble = shown.as_ref().err().map(ToString::to_string);
         let Ok(shown) = shown else { return };
         let after = self.began.elapsed();
@@ -130,7 +201,7 @@ impl<'a> Watch<'a> {
 
     fn failed(&self, limit_s: Option<u64>) -> LaunchError {
         let late = self.births.iter().filter(|birth| !birth.stage().is_ready());
-        let failures = late.map(|birth| birth.failure(self.endpoint)).collect();
+        let failures = late.map(|birth| birth.failure(&self.goal)).collect();
         LaunchError::NotReady { failures, of: self.births.len(), limit_s, trouble: self.trouble.clone() }
     }
 }

@@ -73,7 +73,7 @@ const SECTIONS: [(&str, &str); 7] = [
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Every key, in the order in which they are told.
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 43] = [
     derived("", "version", Kind::Only(super::VERSION), ("kiln", true), "The version of this format: 1."),
     derived("", "image", Kind::Text, ("name", true), "The image's name."),
     key("", "role", Kind::Word(&["worker", "control-plane"]), "What a machine becomes. Default: worker."),
@@ -229,7 +229,43 @@ pub const KEYS: [Key; 37] = [
         "Address of the metadata service, for tests: 'http://127.0.0.1:8080'.",
     ),
     key("cloud", "endpoint", Kind::Text, "Endpoint of EC2, else the region's own: 'https://HOST:PORT'."),
-    key("cloud", "ca", Kind::Text, "CA certificates in PEM that are trusted for cloud.endpoint, too."),
+    key("cloud", "ca", Kind::Text, "CA certificates in PEM that are trusted for these endpoints, too."),
+    key(
+        "cloud",
+        "parameters_endpoint",
+        Kind::Text,
+        "Endpoint of Systems Manager, else the region's own: 'https://HOST:PORT'.",
+    ),
+    key(
+        "cloud",
+        "share",
+        Kind::Text,
+        "Path of parameters in Systems Manager to which a control plane publishes its CA: '/kiln/clusters/demo'.",
+    ),
+    key(
+        "cloud",
+        "operator",
+        Kind::Text,
+        "Certificate request (PEM) of an administrator, whose certificate is published below cloud.share.",
+    ),
+    key(
+        "cloud",
+        "group",
+        Kind::Text,
+        "Auto scaling group of workers; a control plane tells it which instances are no Ready nodes.",
+    ),
+    key(
+        "cloud",
+        "scaling_endpoint",
+        Kind::Text,
+        "Endpoint of EC2 Auto Scaling, else the region's own: 'https://HOST:PORT'.",
+    ),
+    key(
+        "cloud",
+        "token_parameter",
+        Kind::Text,
+        "SecureString in Systems Manager in which a control plane keeps a bootstrap token, and with which workers join.",
+    ),
 ];
 
 /// Returns the key at `section` (empty for the top) and `name`.

@@ -6,5 +6,7 @@ pub mod double;
 mod herd;
 mod http;
 mod metadata;
+pub mod parameters;
+pub mod scaling;
 mod signature;
 mod tree;

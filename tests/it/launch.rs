@@ -11,6 +11,8 @@ mod joined;
 mod moto;
 mod negative;
 #[cfg(feature = "aws")]
+mod plane;
+#[cfg(feature = "aws")]
 mod refused;
 #[cfg(feature = "aws")]
 mod site;

@@ -98,7 +98,9 @@ fn ask(word: Word) -> Ask {
     match word {
         Word::Run { dry_run: true, .. } => Ask::Dry,
         Word::Run { .. } => Ask::Anew,
-        Word::Verify | Word::Repair | Word::Images | Word::Explain | Word::Status { .. } => Ask::Kept,
+        Word::Verify | Word::Share | Word::Repair | Word::Images | Word::Explain | Word::Status { .. } => {
+            Ask::Kept
+        }
     }
 }
 
@@ -159,6 +161,15 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         Word::Verify => {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
             Ok(end(run.run(&mut Diary::begin(root, false)?).await?))
+        }
+        Word::Share if !is_plane => {
+            eprintln!("kiln-firstboot: only a control plane shares what is its cluster's");
+            Ok(Exit::Usage)
+        }
+        Word::Share => {
+            let ssm = facts.as_ref().map(|facts| look_cloud::ssm(facts, &told.cloud)).transpose()?;
+            let scaling = facts.as_ref().map(|facts| look_cloud::scaling(facts, &told.cloud)).transpose()?;
+            Ok(end(run.share(&mut Diary::begin(root, false)?, ssm.as_ref(), scaling.as_ref()).await?))
         }
         Word::Images => import_images(root, &told),
         Word::Repair => Ok(end(run.repair(&mut Diary::begin(root, true)?).await?)),

@@ -10,7 +10,7 @@ use kiln::firstboot::look_cloud::{self, Ask, CloudError};
 use kiln::host::layers::{self, TokenError};
 use kiln::host::root::Root;
 use kiln::settings::token::{Found, Token};
-use kiln::settings::{Layer, Settings, cloud_of, merge};
+use kiln::settings::{Layer, Role, Settings, cloud_of, merge};
 
 use crate::{Failure, chain};
 
@@ -50,7 +50,22 @@ pub async fn read(
     if let Some(facts) = &facts {
         all = instance::layered(facts, all);
     }
-    Ok(judge(folder, credentials, &all)?.map(|told| Told { facts, ..told }))
+    let told = match judge(folder, credentials, &all)? {
+        Ok(told) => told,
+        Err(untold) => return Ok(Err(untold)),
+    };
+    let token = match (&told.token, &facts) {
+        // Whoever only looks needs none, and a control plane joins nobody.
+        (None, Some(facts)) if ask == Ask::Anew && told.settings.role == Role::Worker => {
+            look_cloud::token(root, facts, &told.settings).await
+        }
+        (token, _) => Ok(token.clone()),
+    };
+    match token {
+        Ok(token) => Ok(Ok(Told { facts, token, ..told })),
+        Err(error @ CloudError::Token { .. }) => Ok(Err(Untold::Later(chain(&error)))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn judge(root: &Path, credentials: Option<&Path>, layers: &[Layer]) -> Result<Result<Told, Untold>, Failure> {

@@ -30,6 +30,8 @@ pub enum Word {
     },
     /// Ask whether the recorded claim is still this node's
     Verify,
+    /// On a control plane: publish the cluster's CA, its operator's certificate and a live token, as the settings say
+    Share,
     /// Give the container runtime those of the image's own container images that it lacks
     Images,
     /// Take the node's pods down and claim anew, if the claim is lost for certain

@@ -12,6 +12,13 @@ const SNAPSHOTS: &[&str] = &["arn:{partition}:ec2:*::snapshot/*"];
 const IMAGES_AND_SNAPSHOTS: &[&str] =
     &["arn:{partition}:ec2:*::image/*", "arn:{partition}:ec2:*::snapshot/*"];
 const PARAMETERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/*"];
+const TEMPLATES: &[&str] = &["arn:{partition}:ec2:*:*:launch-template/*"];
+/// Groups that kiln makes have such names.
+const GROUPS: &[&str] = &["arn:{partition}:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/kiln-*"];
+const SCALING_ROLES: &[&str] = &["arn:{partition}:iam::*:role/aws-service-role/autoscaling.amazonaws.com/*"];
+/// What control planes share.
+const CLUSTERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/*"];
+const TOKENS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/*/token"];
 const TABLES: &[&str] = &["arn:{partition}:ec2:*:*:route-table/*"];
 const INTERFACES: &[&str] = &["arn:{partition}:ec2:*:*:network-interface/*"];
 const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
@@ -168,7 +175,58 @@ pub const RIGHTS: &[Right] = &[
         OURS_LAUNCHED,
         "what first boot says before there is a Node",
     ),
+    launcher(
+        ITSELF,
+        "autoscaling:DescribeAutoScalingGroups",
+        ANY,
+        None,
+        "--group: what is there, and its instances",
+    ),
+    launcher(ITSELF, "ec2:CreateLaunchTemplate", TEMPLATES, None, "--group: what its instances are"),
+    launcher(
+        ITSELF,
+        "ec2:CreateLaunchTemplateVersion",
+        TEMPLATES,
+        None,
+        "--group: what they are from now on",
+    ),
+    launcher(ITSELF, "autoscaling:CreateAutoScalingGroup", GROUPS, None, "--group: makes it"),
+    launcher(
+        "autoscaling:CreateAutoScalingGroup",
+        "iam:CreateServiceLinkedRole",
+        SCALING_ROLES,
+        None,
+        "the first group of an account makes the role of the service",
+    ),
+    launcher(
+        "autoscaling:CreateAutoScalingGroup",
+        "ec2:RunInstances",
+        TEMPLATES,
+        None,
+        "who makes a group must be allowed to launch of its template",
+    ),
+    launcher(ITSELF, "autoscaling:UpdateAutoScalingGroup", GROUPS, None, "--group: gives it its size"),
+    launcher(ITSELF, "autoscaling:StartInstanceRefresh", GROUPS, None, "--group: rolls what has changed"),
+    launcher(ITSELF, "autoscaling:DeleteAutoScalingGroup", GROUPS, None, "kiln launch --terminate --group"),
+    launcher(ITSELF, "ec2:DeleteLaunchTemplate", TEMPLATES, None, "kiln launch --terminate --group"),
     launcher(ITSELF, "ec2:TerminateInstances", INSTANCES, OURS_LAUNCHED, "kiln launch --terminate"),
+    control_plane("ssm:GetParameters", CLUSTERS, "sees whether what it shares is as it should be"),
+    control_plane(
+        "ssm:PutParameter",
+        CLUSTERS,
+        "shares the cluster's CA, its operator's certificate and, for groups, a bootstrap token",
+    ),
+    control_plane(
+        "autoscaling:DescribeAutoScalingGroups",
+        ANY,
+        "cloud.group: finds the instances of the group of workers",
+    ),
+    control_plane(
+        "autoscaling:SetInstanceHealth",
+        GROUPS,
+        "cloud.group: has an instance replaced that is no Ready node",
+    ),
+    worker("ssm:GetParameters", TOKENS, "an instance of a group reads the token that it joins with"),
     node(
         "ec2:DescribeRouteTables",
         ANY,
@@ -213,6 +271,20 @@ const fn launcher(
 /// What a node's machine calls itself.
 const fn node(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
     right(NODES, ITSELF, action, resources, None, reason)
+}
+
+/// What a control plane's machine calls itself.
+const fn control_plane(
+    action: &'static str,
+    resources: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    right(&[Who::ControlPlane], ITSELF, action, resources, None, reason)
+}
+
+/// What a worker calls itself.
+const fn worker(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
+    right(&[Who::Worker], ITSELF, action, resources, None, reason)
 }
 
 const fn right(

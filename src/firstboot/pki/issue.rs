@@ -3,7 +3,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -42,7 +42,7 @@ pub fn authority(name: &str, key: &Key, now_s: u64) -> Result<String, Misfit> {
 /// When the authority does not fit its key or the time, and [`Misfit::Unmade`] if a name can't stand in a certificate.
 pub fn leaf(
     wanted: &Leaf,
-    key: &Key,
+    key: &impl PublicKeyData,
     authority_pem: &str,
     authority_key: &Key,
     now_s: u64,
@@ -70,7 +70,7 @@ pub fn leaf(
 fn params(
     name: &str,
     organization: Option<&str>,
-    key: &Key,
+    key: &impl PublicKeyData,
     validity: Validity,
 ) -> Result<CertificateParams, Misfit> {
     let mut params = CertificateParams::default();
@@ -94,7 +94,7 @@ pub(super) fn subject(name: &str, organization: Option<&str>) -> DistinguishedNa
 
 /// Returns a number that no other certificate of the authority has: a hash of what tells them apart. 16 bytes with the
 /// first bit clear, because it is a positive integer (RFC 5280, 4.1.2.2).
-fn serial(name: &str, key: &Key, validity: Validity) -> SerialNumber {
+fn serial(name: &str, key: &impl PublicKeyData, validity: Validity) -> SerialNumber {
     let hash = Sha256::new()
         .chain_update(key.subject_public_key_info())
         .chain_update(validity.from_s.to_be_bytes())

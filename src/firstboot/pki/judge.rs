@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whether a certificate will do: key, subject, usage, names, time and chain, each with a word of its own.
 
-use rcgen::PublicKeyData as _;
+use rcgen::PublicKeyData;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 use x509_parser::prelude::X509Certificate;
@@ -55,7 +55,7 @@ pub fn judge(
 pub fn judge_leaf(
     wanted: &Leaf,
     certificate_pem: &str,
-    key: &Key,
+    key: &impl PublicKeyData,
     authorities_pem: &str,
     now_s: u64,
 ) -> Result<Validity, Misfit> {
@@ -104,7 +104,7 @@ fn validity(certificate: &X509Certificate<'_>) -> Validity {
     }
 }
 
-fn check_key(certificate: &X509Certificate<'_>, key: &Key) -> Result<(), Misfit> {
+fn check_key(certificate: &X509Certificate<'_>, key: &impl PublicKeyData) -> Result<(), Misfit> {
     let is_of_key = certificate.public_key().subject_public_key.data == key.der_bytes();
     if is_of_key { Ok(()) } else { Err(Misfit::OtherKey) }
 }

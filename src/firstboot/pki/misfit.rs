@@ -13,6 +13,9 @@ pub enum Misfit {
     /// Not PEM, or not a certificate.
     #[error("holds no certificate that can be read (PEM of X.509)")]
     NotACertificate,
+    /// Not PEM, not a request, not signed by its own key, or for nobody.
+    #[error("holds no certificate request that can be read (PEM of PKCS #10, with a common name)")]
+    NotARequest,
     /// The certificate is of another key.
     #[error("belongs to another private key")]
     OtherKey,

@@ -1,7 +1,9 @@
 use super::*;
 use crate::cloud::Tags;
 
-const API: &str = "https://10.0.1.10:6443";
+fn joins() -> Goal {
+    Goal::Joins { endpoint: "https://10.0.1.10:6443".to_owned() }
+}
 
 fn instance(state: InstanceState, reason: Option<&str>) -> Instance {
     Instance {
@@ -39,7 +41,7 @@ fn the_console_counts_until_there_is_a_node() {
     let mut one = birth();
     let line = "[    9.1] kiln-firstboot[610]: kiln-firstboot: the API server does not answer\r\n";
     assert!(one.hear(line) && !one.hear(line) && !one.hear("[   9.9] systemd[1]: something"));
-    let said = one.failure(API);
+    let said = one.failure(&joins());
     assert_eq!(
         said.to_string(),
         "i-1 boots: its console says: the API server does not answer; its last words say what helps"
@@ -47,7 +49,7 @@ fn the_console_counts_until_there_is_a_node() {
     one.reach(Stage::Registered, 5);
     assert!(!one.is_heard());
     assert_eq!(
-        one.failure(API).to_string(),
+        one.failure(&joins()).to_string(),
         "i-1 is registered: it claims no block; see kiln ipam: are all blocks taken?"
     );
 }
@@ -74,12 +76,22 @@ fn every_step_has_a_reason_and_a_fix() {
     for (step, words) in steps {
         let mut one = birth();
         one.reach(step, 1);
-        assert!(one.failure(API).to_string().starts_with(words), "{}", one.failure(API));
+        assert!(one.failure(&joins()).to_string().starts_with(words), "{}", one.failure(&joins()));
     }
     let mut one = birth();
     one.look(&instance(InstanceState::Ending, Some("Server.SpotInstanceTermination: taken")));
     assert_eq!(
-        one.failure(API).to_string(),
+        one.failure(&joins()).to_string(),
         "i-1 boots: the instance is being ended (Server.SpotInstanceTermination: taken); launch another one"
+    );
+}
+
+#[test]
+fn a_control_plane_is_waited_for_by_what_it_shares() {
+    let failure = birth().failure(&Goal::Shared { path: "/kiln/clusters/demo".to_owned() });
+    assert_eq!(
+        failure.to_string(),
+        "i-1 boots: it has shared nothing; see that its subnet leads to Systems Manager, that its role may write \
+         /kiln/clusters/demo/* (kiln policy control-plane), and that the image is kiln's, of flavour ami"
     );
 }

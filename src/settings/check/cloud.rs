@@ -4,6 +4,9 @@
 //! Whether a subnet exists is for the cloud to say.
 
 use url::{Host, Url};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::pem::parse_x509_pem;
+use x509_parser::prelude::FromDer as _;
 
 use super::api;
 use crate::marks::at::At;
@@ -19,11 +22,18 @@ pub fn check(at: &At<'_>, whole: bool, report: &mut Report) {
         let fix = "write it as http://169.254.169.254, or leave it out";
         report.wrong(&metadata, "is no address of a metadata service".to_owned(), fix.to_owned());
     }
-    let endpoint = cloud.key("endpoint");
-    if endpoint.text().is_some_and(|text| !is_endpoint(text)) {
-        let fix = "write it as https://ec2.eu-central-1.amazonaws.com, or leave it out";
-        report.wrong(&endpoint, "is no https endpoint of EC2".to_owned(), fix.to_owned());
+    for (key, of, host) in [
+        ("endpoint", "EC2", "ec2"),
+        ("parameters_endpoint", "Systems Manager", "ssm"),
+        ("scaling_endpoint", "EC2 Auto Scaling", "autoscaling"),
+    ] {
+        let endpoint = cloud.key(key);
+        if endpoint.text().is_some_and(|text| !is_endpoint(text)) {
+            let fix = format!("write it as https://{host}.eu-central-1.amazonaws.com, or leave it out");
+            report.wrong(&endpoint, format!("is no https endpoint of {of}"), fix);
+        }
     }
+    shared(&cloud, report);
     let ca = cloud.key("ca");
     if let Some(text) = ca.text() {
         api::check_ca(text, &ca, CA_FIX, report);
@@ -45,6 +55,47 @@ fn is_endpoint(text: &str) -> bool {
 fn is_bare(url: &Url) -> bool {
     let is_anonymous = url.username().is_empty() && url.password().is_none();
     is_anonymous && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
+/// What is shared by parameters, and by which.
+fn shared(cloud: &At<'_>, report: &mut Report) {
+    for (key, example) in [("share", "/kiln/clusters/demo"), ("token_parameter", "/kiln/clusters/demo/token")]
+    {
+        let at = cloud.key(key);
+        if at.text().is_some_and(|text| !is_parameter(text)) {
+            report.wrong(&at, "is no name of a parameter".to_owned(), format!("write it as {example}"));
+        }
+    }
+    let operator = cloud.key("operator");
+    let Some(text) = operator.text() else { return };
+    if let Err(what) = request(text) {
+        let fix = "give a request in PEM (openssl req -new) whose common name is the administrator's";
+        report.wrong(&operator, what.to_owned(), fix.to_owned());
+    } else if cloud.key("share").node.is_none() {
+        let what = "nobody would see the certificate".to_owned();
+        report.wrong_key(&operator, what, "give cloud.share as well".to_owned());
+    }
+}
+
+/// "Parameter names" (Systems Manager User Guide): letters, digits and .-_ between slashes; aws and ssm are taken.
+fn is_parameter(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    };
+    let parts = text.strip_prefix('/').map(|rest| rest.split('/').collect::<Vec<_>>());
+    parts.is_some_and(|parts| parts.iter().all(|part| is_part(part)) && !["aws", "ssm"].contains(&parts[0]))
+}
+
+/// Checks that a text is a certificate request of somebody who is none of Kubernetes' own.
+fn request(text: &str) -> Result<(), &'static str> {
+    let (_, pem) = parse_x509_pem(text.as_bytes()).map_err(|_| "is no certificate request")?;
+    let request = X509CertificationRequest::from_der(&pem.contents).map_err(|_| "is no certificate request");
+    let subject = &request?.1.certification_request_info.subject;
+    match subject.iter_common_name().next().and_then(|name| name.as_str().ok()) {
+        None | Some("") => Err("is a request for nobody"),
+        Some(name) if name.starts_with("system:") => Err("asks for a name that is Kubernetes' own"),
+        Some(_) => Ok(()),
+    }
 }
 
 /// EC2's ids have 8 or 17 hexadecimal digits ("Resource IDs", EC2 User Guide).

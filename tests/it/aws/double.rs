@@ -4,6 +4,8 @@
 //! says; everything else is as on a good day.
 
 // With their paths, since the benchmark has this file under another name.
+#[path = "double/autoscaling.rs"]
+pub mod autoscaling;
 #[path = "double/ebs.rs"]
 pub mod ebs;
 #[path = "double/ec2.rs"]
@@ -77,6 +79,9 @@ pub struct RegionState {
     pub parameters: BTreeMap<String, ssm::Parameter>,
     pub instances: BTreeMap<String, instances::Instance>,
     pub ground: instances::Ground,
+    /// Versions of launch templates by name.
+    pub templates: BTreeMap<String, Vec<ec2::Asked>>,
+    pub groups: BTreeMap<String, autoscaling::Group>,
     pub encrypts_by_default: bool,
     pub blocks_public: bool,
 }
@@ -205,6 +210,7 @@ fn answer(state: &Mutex<State>, request: Request) -> Reply {
     let (action, about) = match service.as_str() {
         "ec2" => ec2::action(&request),
         "ebs" => ebs::action(&request),
+        "autoscaling" => autoscaling::action(&request),
         _ => ssm::action(&request),
     };
     let number = state.calls.len() + 1;
@@ -213,6 +219,7 @@ fn answer(state: &Mutex<State>, request: Request) -> Reply {
     let refused = |refusal: &Refusal| match service.as_str() {
         "ec2" => ec2::refused(refusal),
         "ebs" => ebs::refused(refusal),
+        "autoscaling" => autoscaling::refused(refusal),
         _ => ssm::refused(refusal),
     };
     if key != KEY {
@@ -225,6 +232,7 @@ fn answer(state: &Mutex<State>, request: Request) -> Reply {
     let serve = |state: &mut State| match service.as_str() {
         "ec2" => ec2::serve(state, &region, &request),
         "ebs" => ebs::serve(state, &region, &request),
+        "autoscaling" => autoscaling::serve(state, &region, &request),
         _ => ssm::serve(state, &region, &request),
     };
     let manner = |manner: Manner, mut reply: Reply| {

@@ -51,6 +51,10 @@ pub struct State {
     pub bucket: Option<u64>,
     /// How many descriptions still show the tables as they are now.
     pub stale: Option<(u32, BTreeMap<String, Table>)>,
+    /// Parameters of Systems Manager.
+    pub parameters: BTreeMap<String, super::parameters::Parameter>,
+    /// The group of workers.
+    pub group: super::scaling::Group,
     /// What nobody should have asked.
     pub wrong: Vec<String>,
 }
@@ -143,6 +147,12 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
 }
 
 fn answer(state: &mut State, request: &Request) -> Reply {
+    if request.header("x-amz-target").starts_with("AmazonSSM.") {
+        return super::parameters::answer(state, request);
+    }
+    if request.header("authorization").contains("/autoscaling/aws4_request") {
+        return super::scaling::answer(state, request);
+    }
     if let Some(fault) = signature::fault(request, &KEYS, REGION, "ec2") {
         state.wrong.push(fault.clone());
         return error(403, "SignatureDoesNotMatch", &fault);

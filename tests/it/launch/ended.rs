@@ -7,6 +7,7 @@ use kiln::cloud::policy::{Who, rights};
 use serde_json::json;
 
 use super::site::{Ended, Part, REGION, Site};
+use crate::aws::double::ssm::Parameter;
 use crate::birth::cluster::{claims, node};
 
 const TERMINATE: [&str; 1] = ["--terminate"];
@@ -24,6 +25,7 @@ fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
     one_goes(&site, &ids);
     a_protected_one_stays(&site, &ids[1]);
     without_a_cluster_nothing_goes_but_the_whole(&site, &ids[1]);
+    a_group_is_made_is_rolled_and_ends(&site);
     site.played(&[Part::Silent], || site.run(&["--role", "worker", "--timeout", "3s"])).is(75);
     let called = site.every_call_is_allowed();
     for right in rights(Who::Launcher) {
@@ -34,6 +36,65 @@ fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
             right.call
         );
     }
+}
+
+fn a_group_is_made_is_rolled_and_ends(site: &Site) {
+    let words = ["--role", "worker", "--group", "--count", "2"];
+    let none = site.run(&words).is(78);
+    assert_eq!(
+        none.said.replace(site.path("cluster.yaml").to_str().unwrap(), "cluster.yaml"),
+        "kiln: cluster.yaml: workers: there is no parameter /kiln/clusters/demo/token in eu-central-1 with a token to join \
+         with; launch the control plane with --group, or let its settings have cloud.token_parameter\n"
+    );
+    let mut kiln = site.kiln(&["token", "create", "--kubeconfig"]);
+    let token =
+        Ended::of(kiln.arg(site.bench.root().join("etc/kubernetes/admin.conf")).output().unwrap()).is(0);
+    *site.group_token.lock().unwrap() = Some(token.printed.trim().to_owned());
+    let parameter = Parameter::of("AQICAHi...");
+    site.double.state().region(REGION).parameters.insert("/kiln/clusters/demo/token".to_owned(), parameter);
+
+    let made = site.played(&[Part::Join; 2], || site.run(&words)).is(0);
+    assert!(made.printed.ends_with("group kiln-demo-worker\n"), "{}", made.printed);
+    let instances = || site.double.state().region(REGION).groups["kiln-demo-worker"].instances.clone();
+    let ids = instances();
+    {
+        let mut state = site.double.state();
+        let region = state.region(REGION);
+        let template = &region.templates["kiln-demo-worker"][0];
+        assert_eq!(template["MetadataOptions.HttpTokens"], "required");
+        assert_eq!(template["MetadataOptions.HttpPutResponseHopLimit"], "1");
+        let user_data = &region.instances[&ids[0]].user_data;
+        assert!(
+            !user_data.contains(&token.printed[7..23]) && !user_data.contains("/etc/kiln/token"),
+            "it is static"
+        );
+        assert_eq!(region.instances[&ids[0]].tags["kiln:cluster"], "demo");
+    }
+    // A later run finds it, and what kiln launched singly is not of it.
+    let rolled = site.run(&["--role", "worker", "--group", "--count", "2", "--max", "5"]).is(0);
+    assert_eq!(
+        rolled.printed,
+        "group kiln-demo-worker has its size, and replaces what has changed a few at a time\n"
+    );
+    {
+        let mut state = site.double.state();
+        let group = &state.region(REGION).groups["kiln-demo-worker"];
+        assert_eq!((group.refreshes, group.max, group.desired), (1, 5, 2));
+        assert_eq!(state.region(REGION).templates["kiln-demo-worker"].len(), 2);
+    }
+    let plan = format!(
+        "terminate 2 instances of cluster demo in eu-central-1:\n  kiln-demo-worker     group, and its launch template\n  \
+         {:<20} worker         Node Ready, 0 pods leave before\n  {:<20} worker         Node Ready, 0 pods leave before\n",
+        ids[0], ids[1]
+    );
+    assert_eq!(terminate(site, &["--group", "--yes"]).is(0).printed, plan);
+    assert!(site.double.state().region(REGION).groups.is_empty());
+    for id in &ids {
+        let path = format!("/api/v1/nodes/{id}");
+        assert_eq!(site.bench.ask(Some(&site.bench.super_admin()), "GET", &path, None).status, 404);
+    }
+    let nothing = terminate(site, &["--group", "--yes"]).is(0);
+    assert_eq!(nothing.printed, "nothing of cluster demo is there in eu-central-1\n");
 }
 
 fn terminate(site: &Site, words: &[&str]) -> Ended {

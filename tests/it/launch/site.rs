@@ -19,11 +19,14 @@ use super::user_data::of_ignition;
 use crate::aws::double::{Double, KEY, Weather, ec2, ssm};
 use crate::bench::{Bench, Credential, Machine, Options, layer};
 use crate::instance::double::Double as Vpc;
+use crate::instance::parameters;
 use crate::policies::cluster::in_new_cluster_of;
 
 pub const REGION: &str = "eu-central-1";
 pub const AMI: &str = "ami-0a1b2c3d4e5f60718";
 pub const SUBNETS: [&str; 2] = ["subnet-0000000a", "subnet-0000000b"];
+/// The id of the first instance.
+pub const PLANE: &str = "i-00000000000000001";
 /// Where an instance asks who it is, each in a network of its own.
 const METADATA: &str = "127.0.0.1:8098";
 
@@ -64,6 +67,10 @@ pub enum Part {
 pub struct Site {
     pub bench: Bench,
     pub double: Double,
+    /// The control plane's side of the account, where it is launched.
+    pub vpc: Option<Vpc>,
+    /// What is in the parameter of the group's token.
+    pub group_token: Mutex<Option<String>>,
     folder: tempfile::TempDir,
     next_address: AtomicU8,
 }
@@ -97,6 +104,31 @@ impl Site {
             let birth = cluster.bootstrap(&cluster.settings);
             assert_eq!((birth.end, birth.warnings), (Ok(()), Vec::new()));
         });
+        let site = Self::on(bench);
+        site.write("cluster.yaml", CLUSTER);
+        site
+    }
+
+    /// A machine with etcd and an API server that know nothing yet. It is the double's first instance.
+    pub fn of_plane() -> Self {
+        let mut options = Options::default();
+        options.identity.name = PLANE.to_owned();
+        options.identity.instance_id = PLANE.to_owned();
+        let mut site = Self::on(Bench::start(options));
+        let vpc = site.bench.within(Vpc::start);
+        vpc.instance_on(site.bench.within(|| TcpListener::bind(METADATA).unwrap()), PLANE, SUBNETS[0]);
+        let cloud = json!({
+            "platform": "aws", "metadata": format!("http://{METADATA}"), "parameters_endpoint": vpc.endpoint,
+            "scaling_endpoint": vpc.endpoint, "ca": vpc.ca,
+        });
+        let before = "{platform: aws, metadata: 'http://127.0.0.1:8098'}";
+        assert!(CLUSTER.contains(before));
+        site.write("cluster.yaml", &CLUSTER.replace(before, &cloud.to_string()));
+        site.vpc = Some(vpc);
+        site
+    }
+
+    fn on(bench: Bench) -> Self {
         let double = bench.within(|| Double::start(Weather { lag: 1, slow: 1, ..Weather::default() }));
         {
             let mut state = double.state();
@@ -108,9 +140,14 @@ impl Site {
             region.ground.profiles = ["kiln-control-plane", "kiln-worker"].map(str::to_owned).into();
         }
         let folder = tempfile::Builder::new().prefix("kiln-site-").tempdir().unwrap();
-        let site = Self { bench, double, folder, next_address: AtomicU8::new(20) };
-        site.write("cluster.yaml", CLUSTER);
-        site
+        Self {
+            bench,
+            double,
+            vpc: None,
+            group_token: Mutex::default(),
+            folder,
+            next_address: AtomicU8::new(20),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -138,6 +175,13 @@ impl Site {
         kiln
     }
 
+    /// Returns `kiln launch` of the site's cluster with this kubeconfig of the site.
+    pub fn launch_as(&self, kubeconfig: &str, words: &[&str]) -> Command {
+        let mut kiln = self.kiln(&["launch", "--cluster"]);
+        kiln.arg(self.path("cluster.yaml")).arg("--kubeconfig").arg(self.path(kubeconfig)).args(words);
+        kiln
+    }
+
     pub fn run(&self, words: &[&str]) -> Ended {
         Ended::of(self.launch(words).output().unwrap())
     }
@@ -145,11 +189,11 @@ impl Site {
     /// Has every instance that runs play its part while `work` is done; parts are given in the order of ids.
     pub fn played<T>(&self, parts: &[Part], work: impl FnOnce() -> T) -> T {
         let (over, machines) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        let mut known: Vec<String> = self.double.state().region(REGION).instances.keys().cloned().collect();
         std::thread::scope(|scope| {
             let (over, machines) = (&over, &machines);
             scope.spawn(move || {
                 let mut parts = parts.iter().copied();
-                let mut known = self.running().into_keys().collect::<Vec<_>>();
                 while !over.load(Ordering::Relaxed) {
                     for (id, user_data) in self.running() {
                         if !known.contains(&id) {
@@ -164,6 +208,61 @@ impl Site {
             let _end = End(over);
             work()
         })
+    }
+
+    /// Has the control plane's machine become one as soon as its instance runs, while `work` is done.
+    pub fn played_by_plane<T>(&self, work: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    if let Some(user_data) = self.running().get(PLANE) {
+                        return self.become_plane(user_data);
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+            let _end = End(over);
+            work()
+        })
+    }
+
+    /// Ignition's part, the units' command lines, kubelet's word.
+    fn become_plane(&self, user_data: &str) {
+        let root = self.bench.root();
+        let put = |path: &str, text: &str| put(&root, path, text);
+        let mut image = self.bench.settings.clone();
+        (image.role, image.api) = (Role::Worker, Api { endpoint: String::new(), ca: String::new() });
+        put("/etc/kiln/settings.d/10-image.yaml", &layer(&image));
+        of_ignition(user_data).iter().for_each(|(path, (_, text))| put(path, text));
+        for words in [&["run"][..], &["run", "--phase", "api"], &["share"]] {
+            self.first_boot(words).is(0);
+        }
+        self.says_ready(PLANE, &root.join("var/lib/kubelet/pki/kubelet-client-current.pem"));
+        self.carry_parameters();
+    }
+
+    /// Runs first boot on the control plane's machine.
+    pub fn first_boot(&self, words: &[&str]) -> Ended {
+        let place = self.bench.root().join("run/kiln-firstboot");
+        if !place.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_kiln-firstboot"), &place).unwrap();
+        }
+        Ended::of(self.bench.in_root("/run/kiln-firstboot").args(words).output().unwrap())
+    }
+
+    /// The control plane's kubelet says again that it is Ready.
+    pub fn plane_is_ready(&self) {
+        self.says_ready(PLANE, &self.bench.root().join("var/lib/kubelet/pki/kubelet-client-current.pem"));
+    }
+
+    /// Both doubles are one account.
+    fn carry_parameters(&self) {
+        let shared = self.vpc.as_ref().unwrap().state.lock().unwrap().parameters.clone();
+        let mut state = self.double.state();
+        let plain = shared.into_iter().filter(|(_, parameter)| !parameter.is_secure);
+        state.region(REGION).parameters.extend(plain.map(|(name, it)| (name, ssm::Parameter::of(&it.value))));
     }
 
     /// Instances that run, and their user-data.
@@ -192,33 +291,47 @@ impl Site {
 
     /// Ignition's part, first boot's own, and kubelet's.
     fn join(&self, id: &str, user_data: &str, machines: &Mutex<Vec<Machine>>) {
-        let number = self.next_address.fetch_add(1, Ordering::Relaxed);
-        let machine = self.bench.machine(&format!("10.99.0.{number}"));
-        let vpc = machine.within(Vpc::start);
-        vpc.instance_on(machine.within(|| TcpListener::bind(METADATA).unwrap()), id, SUBNETS[0]);
-        let tree = tempfile::Builder::new().prefix("kiln-launched-").tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = tree.path().join(path.trim_start_matches('/'));
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        let mut image = self.bench.settings.clone();
-        (image.role, image.api) = (Role::Worker, Api { endpoint: String::new(), ca: String::new() });
-        put("/etc/kiln/settings.d/10-image.yaml", &layer(&image));
-        of_ignition(user_data).iter().for_each(|(path, (_, text))| put(path, text));
-        let mut first_boot = machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
-        let output = first_boot.arg("--root").arg(tree.path()).arg("run").output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{id}: {said}");
+        let token = self.group_token.lock().unwrap().clone();
+        let (ended, tree, machine) = self.boot(id, user_data, token.as_deref());
+        ended.is(0);
         assert!(!tree.path().join("etc/kiln/token").exists(), "the token is gone");
-        vpc.is_content();
         self.says_ready(id, &tree.path().join("var/lib/kubelet/pki/kubelet-client-current.pem"));
         machines.lock().unwrap().push(machine);
     }
 
+    /// Has a machine boot with this user-data, where the parameter of the group's token has this value.
+    pub fn boot(
+        &self,
+        id: &str,
+        user_data: &str,
+        value: Option<&str>,
+    ) -> (Ended, tempfile::TempDir, Machine) {
+        let number = self.next_address.fetch_add(1, Ordering::Relaxed);
+        let machine = self.bench.machine(&format!("10.99.0.{number}"));
+        let vpc = machine.within(Vpc::start);
+        vpc.instance_on(machine.within(|| TcpListener::bind(METADATA).unwrap()), id, SUBNETS[0]);
+        if let Some(value) = value {
+            let parameter = parameters::Parameter { is_secure: true, value: value.to_owned() };
+            vpc.state.lock().unwrap().parameters.insert("/kiln/clusters/demo/token".to_owned(), parameter);
+        }
+        let tree = tempfile::Builder::new().prefix("kiln-launched-").tempdir().unwrap();
+        let mut image = self.bench.settings.clone();
+        (image.role, image.api) = (Role::Worker, Api { endpoint: String::new(), ca: String::new() });
+        let own = json!({ "cloud": { "parameters_endpoint": vpc.endpoint, "ca": vpc.ca } }).to_string();
+        put(tree.path(), "/etc/kiln/settings.d/10-image.yaml", &layer(&image));
+        of_ignition(user_data).iter().for_each(|(path, (_, text))| put(tree.path(), path, text));
+        put(tree.path(), "/etc/kiln/settings.d/90-endpoint.yaml", &own);
+        let mut first_boot = machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
+        let ended = Ended::of(first_boot.arg("--root").arg(tree.path()).arg("run").output().unwrap());
+        vpc.is_content();
+        (ended, tree, machine)
+    }
+
     /// As kubelet does, with the node's own certificate.
     fn says_ready(&self, id: &str, current: &Path) {
-        let pem = fs::read_to_string(current).unwrap();
+        // On a machine of its own its link is as that machine has it.
+        let target = fs::read_link(current).unwrap();
+        let pem = fs::read_to_string(current.with_file_name(target.file_name().unwrap())).unwrap();
         let node = Credential { certificate_pem: pem.clone(), key_pem: pem };
         let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}).to_string();
         let path = format!("/api/v1/nodes/{id}/status");
@@ -243,6 +356,13 @@ impl Site {
         let names = list["items"].as_array().unwrap().iter();
         names.map(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// Writes a file of a tree.
+fn put(root: &Path, path: &str, text: &str) {
+    let path = root.join(path.trim_start_matches('/'));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
 }
 
 /// Ends the play also when the work panics.

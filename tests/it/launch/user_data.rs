@@ -7,7 +7,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use kiln::launch::{self, Cluster, Form};
+use kiln::launch::{self, Cluster, Form, Given};
 use kiln::settings::token::Token;
 use kiln::settings::{Form as LayerForm, Layer, Role, merge};
 use serde_json::Value;
@@ -27,7 +27,8 @@ pub fn ca() -> String {
 
 pub fn rendered(role: Role, ca: &str, form: Form) -> String {
     let token = (role == Role::Worker).then(|| Token::parse(TOKEN).unwrap());
-    launch::render(&cluster(), role, Some(ca), token.as_ref(), form).unwrap()
+    launch::render(&cluster(), role, &Given { ca: Some(ca), token: token.as_ref(), ..Given::default() }, form)
+        .unwrap()
 }
 
 /// A file that a provisioner writes: mode and text.
@@ -113,7 +114,13 @@ fn first_boot_understands_it_and_knows_where_to_go() {
 #[test]
 fn more_than_an_instance_may_be_given_is_refused() {
     let many = ca().repeat(30);
-    let error = launch::render(&cluster(), Role::Worker, Some(&many), None, Form::Ignition).unwrap_err();
+    let error = launch::render(
+        &cluster(),
+        Role::Worker,
+        &Given { ca: Some(&many), ..Given::default() },
+        Form::Ignition,
+    )
+    .unwrap_err();
     assert!(
         error.to_string().contains("bytes, and EC2 takes 16384; move settings into the image"),
         "{error}"

@@ -36,12 +36,23 @@ pub struct Launch {
     /// How many.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "terminate", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,
-    /// Says where the cluster is and who asks; its CA is trusted by workers where the description names no ca_file.
+    /// Says where the cluster is and who asks; its CA is trusted by workers where the description names no ca_file. With
+    /// --role control-plane it is written, and the operator's key beside it as FILE.key.
     #[arg(long, value_name = "FILE", required_unless_present = "terminate")]
     pub kubeconfig: Option<PathBuf>,
     /// For whom user-data is written.
     #[arg(long = "as", value_enum, default_value_t = Provisioner::Ignition)]
     pub provisioner: Provisioner,
+    /// With --role control-plane: who the operator is to the cluster.
+    #[arg(long, value_name = "NAME", default_value = "kiln-operator")]
+    pub operator: String,
+    /// Workers of an auto scaling group, which mends itself; their number may change. With --role control-plane: keep a
+    /// bootstrap token in a SecureString, for such a group. With --terminate: the group, its template and its instances.
+    #[arg(long)]
+    pub group: bool,
+    /// With --group: how many instances it may have [default: as --count].
+    #[arg(long, value_name = "N", requires = "group", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max: Option<u32>,
     /// Longest time until all nodes are Ready: 90s, 15m; 50m at most, since the token that they join with ends.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = limit)]
     pub timeout: u64,

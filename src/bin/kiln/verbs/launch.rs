@@ -11,7 +11,7 @@ use std::path::Path;
 
 use kiln::exit::Exit;
 use kiln::host::files;
-use kiln::launch::{self, Cluster, Form};
+use kiln::launch::{self, Cluster, Form, Given};
 use kiln::settings::Role;
 use kiln::settings::token::Token;
 
@@ -44,7 +44,8 @@ pub fn user_data(words: &cli::UserData) -> Result<Exit, Failure> {
     if role == Role::Worker && ca.is_none() {
         eprintln!("kiln: without ca_file there are no CA certificates in it, and a worker trusts nobody");
     }
-    let text = launch::render(&cluster, role, ca.as_deref(), token.as_ref(), words.provisioner.into());
+    let given = Given { ca: ca.as_deref(), token: token.as_ref(), ..Given::default() };
+    let text = launch::render(&cluster, role, &given, words.provisioner.into());
     print!("{}", text.map_err(|error| Failure::with(Exit::Config, error))?);
     Ok(Exit::Done)
 }

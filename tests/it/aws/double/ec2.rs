@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Refusal, State, instances, refuse, tick};
+use super::{Refusal, State, autoscaling, instances, refuse, tick};
 use crate::aws::http::{Reply, Request};
 
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Image {
     }
 }
 
-pub(super) type Asked = BTreeMap<String, String>;
+pub type Asked = BTreeMap<String, String>;
 
 fn asked(request: &Request) -> Asked {
     url::form_urlencoded::parse(&request.body).into_owned().collect()
@@ -48,10 +48,11 @@ fn asked(request: &Request) -> Asked {
 
 pub fn action(request: &Request) -> (String, String) {
     let asked = asked(request);
-    let about = ["InstanceId", "InstanceId.1", "SubnetId", "ImageId", "SnapshotId", "Name"]
-        .iter()
-        .find_map(|key| asked.get(*key))
-        .cloned();
+    let about =
+        ["InstanceId", "InstanceId.1", "LaunchTemplateName", "SubnetId", "ImageId", "SnapshotId", "Name"]
+            .iter()
+            .find_map(|key| asked.get(*key))
+            .cloned();
     (format!("ec2:{}", asked.get("Action").cloned().unwrap_or_default()), about.unwrap_or_default())
 }
 
@@ -86,6 +87,7 @@ pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
             Ok(format!("<imageBlockPublicAccessState>{now}</imageBlockPublicAccessState>"))
         }
         other => instances::serve(state, region, other, &asked)
+            .or_else(|| autoscaling::templates(state, region, other, &asked))
             .unwrap_or_else(|| Err(refuse("InvalidAction", other))),
     };
     match served {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::ec2::{Asked, filters, list, paged, tag_set, tags};
-use super::{Refusal, State, refuse, tick};
+use super::{Refusal, State, Weather, refuse, tick};
 
 /// What an account has before anything is launched.
 #[derive(Debug, Default)]
@@ -35,6 +35,24 @@ pub struct Instance {
     pub is_protected: bool,
     lag: u32,
     slow: u32,
+}
+
+impl Instance {
+    /// One that was launched so.
+    pub(super) fn of(asked: Asked, user_data: String, weather: Weather) -> Self {
+        Self {
+            state: "pending",
+            reason: String::new(),
+            user_data,
+            subnet: get(&asked, "SubnetId").to_owned(),
+            tags: tags(&asked, "instance"),
+            console: String::new(),
+            is_protected: false,
+            lag: weather.lag,
+            slow: weather.slow,
+            asked,
+        }
+    }
 }
 
 pub fn serve(
@@ -77,25 +95,15 @@ fn run(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal
     let weather = state.weather;
     let ground = &mut state.region(region);
     for id in &ids {
-        let instance = Instance {
-            asked: asked.clone(),
-            state: "pending",
-            reason: String::new(),
-            user_data: user_data.clone(),
-            subnet: get(asked, "SubnetId").to_owned(),
-            tags: tags(asked, "instance"),
-            console: String::new(),
-            is_protected: ground.ground.is_protected,
-            lag: weather.lag,
-            slow: weather.slow,
-        };
+        let mut instance = Instance::of(asked.clone(), user_data.clone(), weather);
+        instance.is_protected = ground.ground.is_protected;
         ground.instances.insert(id.clone(), instance);
     }
     Ok(reservation(state, region, &ids))
 }
 
 /// The constraints of RunInstances' parameters.
-fn judged(state: &mut State, region: &str, asked: &Asked) -> Result<(u32, String), Refusal> {
+pub(super) fn judged(state: &mut State, region: &str, asked: &Asked) -> Result<(u32, String), Refusal> {
     let here = state.region(region);
     let image = here.images.get_mut(get(asked, "ImageId"));
     let missing = || {

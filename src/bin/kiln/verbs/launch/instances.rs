@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln launch`: until all nodes are Ready, then a table of them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln::cloud::{Cloud, Limits, Region};
 use kiln::cluster::Client;
 use kiln::exit::Exit;
-use kiln::launch::plan::Order;
-use kiln::launch::{self, Cluster, Desk, Launch, Launched};
+use kiln::launch::plan::{Order, Plan};
+use kiln::launch::{self, Cluster, Desk, Grouped, Launch, Launched, PlaneDesk};
 use kiln::settings::Role;
 use kiln::stage::Stage;
 use serde_json::json;
@@ -30,7 +31,7 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
     }
     let described = cluster(&words.cluster)?;
     if role == cli::Role::ControlPlane {
-        return Err(Failure::with(Exit::Usage, "only workers are launched by now"));
+        return plane(words, &described, kubeconfig, here);
     }
     let access = Kubeconfig { kubeconfig: kubeconfig.clone() }.access()?;
     let ca = ca(&described, &words.cluster)?.unwrap_or_else(|| access.ca.clone());
@@ -46,11 +47,16 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     if words.dry_run {
         let plan = runtime.block_on(async { launch::rehearse(&order, &region(&described).await).await })?;
-        match here.format {
-            Format::Json => print_json(&plan.described())?,
-            Format::Text => print!("{plan}"),
-        }
-        return Ok(Exit::Done);
+        return rehearsed(&plan, here);
+    }
+    if words.group {
+        let grouped = runtime.block_on(async {
+            let region = region(&described).await;
+            let limit = Duration::from_secs(words.timeout);
+            let desk = Desk { region: &region, client: &client, progress: &*here.progress, limit };
+            launch::launch_group(&order, words.max.unwrap_or(words.count), &desk).await
+        })?;
+        return show_group(&grouped, start, here);
     }
     let launched = runtime.block_on(async {
         let region = region(&described).await;
@@ -59,6 +65,54 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
             .await
     })?;
     show(&launched, start, here)
+}
+
+fn plane(
+    words: &cli::Launch,
+    described: &Cluster,
+    kubeconfig: &Path,
+    here: &Surroundings,
+) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    if words.count != 1 {
+        return Err(Failure::with(
+            Exit::Usage,
+            "a cluster that kiln launches has one control plane; leave out --count",
+        ));
+    }
+    let order = Order {
+        file: &words.cluster,
+        cluster: described,
+        role: Role::ControlPlane,
+        count: 1,
+        form: words.provisioner.into(),
+        ca: None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let region = runtime.block_on(region(described));
+    if words.dry_run {
+        return rehearsed(&runtime.block_on(launch::rehearse(&order, &region))?, here);
+    }
+    let launched = runtime.block_on(launch::launch_plane(
+        &order,
+        &PlaneDesk {
+            region: &region,
+            progress: &*here.progress,
+            limit: Duration::from_secs(words.timeout),
+            kubeconfig,
+            operator: &words.operator,
+            shares_token: words.group,
+        },
+    ))?;
+    show(&launched, start, here)
+}
+
+fn rehearsed(plan: &Plan, here: &Surroundings) -> Result<Exit, Failure> {
+    match here.format {
+        Format::Json => print_json(&plan.described())?,
+        Format::Text => print!("{plan}"),
+    }
+    Ok(Exit::Done)
 }
 
 pub(super) async fn region(cluster: &Cluster) -> Region {
@@ -75,6 +129,20 @@ fn show(launched: &Launched, start: Instant, here: &Surroundings) -> Result<Exit
         Format::Text => {
             println!("{:<20} {:<25} {:<18} READY AFTER", "NODE", "SUBNET", "PODS");
             launched.nodes.iter().for_each(print);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn show_group(grouped: &Grouped, start: Instant, here: &Surroundings) -> Result<Exit, Failure> {
+    match here.format {
+        Format::Json => print_json(grouped)?,
+        Format::Text if grouped.is_rolled => {
+            println!("group {} has its size, and replaces what has changed a few at a time", grouped.group);
+        }
+        Format::Text => {
+            show(&grouped.launched, start, here)?;
+            println!("group {}", grouped.group);
         }
     }
     Ok(Exit::Done)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kiln::cluster::Client;
 use kiln::exit::Exit;
 use kiln::launch::farewell::Meant;
-use kiln::launch::{self, Leaving};
+use kiln::launch::{self, Leaving, plan};
 
 use super::cluster;
 use super::instances::region;
@@ -19,7 +19,8 @@ use crate::surroundings::Surroundings;
 /// `kiln launch --terminate ...`
 pub fn terminate(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure> {
     let described = cluster(&words.cluster)?;
-    let meant = Meant { role: words.role.map(word), ids: words.instances.clone() };
+    let group = words.group.then(|| plan::group_name(&described));
+    let meant = Meant { role: words.role.map(word), ids: words.instances.clone(), group };
     let client = words.kubeconfig.clone().map(|kubeconfig| {
         let access = Kubeconfig { kubeconfig }.access()?;
         Ok::<_, Failure>(Client::new(&access)?)
@@ -39,7 +40,7 @@ pub fn terminate(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failu
         Format::Json => print_json(&going)?,
         Format::Text => print!("{going}"),
     }
-    if words.dry_run || going.instances.is_empty() {
+    if words.dry_run || going.is_empty() {
         return Ok(Exit::Done);
     }
     if client.is_none() && !going.is_whole {
