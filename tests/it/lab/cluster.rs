@@ -54,14 +54,7 @@ fn tokens_are_gone(up: &Up) {
 fn each_reboots_and_nothing_is_rewritten(up: &Up) {
     for name in up.nodes.keys() {
         let node = up.node(name);
-        // A control plane applies the cluster's objects at every boot, and its ledger says so.
-        let kept = |text: String| match &name[..] {
-            "control" => {
-                text.lines().filter(|line| !line.contains("ledger.json")).collect::<Vec<_>>().join("\n")
-            }
-            _ => text,
-        };
-        let look = || kept(ask(&node, KEPT));
+        let look = || ask(&node, KEPT);
         let kept = look();
         assert!(kept.contains("/var/lib/kiln/claim.json"), "{kept}");
         let boot =
