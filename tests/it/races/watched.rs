@@ -94,7 +94,7 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn start(cluster: &'a Cluster, path: &'static str, list: &Value) -> Self {
         let from = text(&list["metadata"]["resourceVersion"]);
-        let url = format!("{}{path}?watch=1&resourceVersion={from}", cluster.settings.api.endpoint);
+        let url = format!("{}{path}?watch=1&resourceVersion=", cluster.settings.api.endpoint);
         let credential = Credential::of_kubeconfig(&cluster.pki.with_file_name("admin.conf"));
         let pem = format!("{}{}", credential.certificate_pem, credential.key_pem);
         let client = reqwest::Client::builder()
@@ -107,7 +107,7 @@ impl<'a> Watch<'a> {
         // A thread of this one's network.
         let events = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(events(client.get(url)))
+            runtime.block_on(events(&client, &url, from))
         });
         Self { cluster, path, events }
     }
@@ -121,20 +121,26 @@ impl<'a> Watch<'a> {
     }
 }
 
-async fn events(request: reqwest::RequestBuilder) -> Vec<Value> {
-    let mut answer = request.send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 200);
-    let (mut events, mut bytes) = (Vec::new(), Vec::new());
-    while let Some(chunk) = answer.chunk().await.unwrap() {
-        bytes.extend_from_slice(&chunk);
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = bytes.drain(..=end).collect();
-            let event: Value = serde_json::from_slice(&line).unwrap();
-            if event["object"]["metadata"]["name"] == MARKER {
-                return events;
+/// Until the marker has come. A server may end a watch at any time, such as one that is read too slowly; it goes on from the
+/// version that was seen last.
+async fn events(client: &reqwest::Client, url: &str, mut from: String) -> Vec<Value> {
+    let mut events = Vec::new();
+    loop {
+        let mut answer = client.get(format!("{url}{from}")).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+            while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = bytes.drain(..=end).collect();
+                let event: Value = serde_json::from_slice(&line).unwrap();
+                assert_ne!(event["type"], "ERROR", "{event}");
+                if event["object"]["metadata"]["name"] == MARKER {
+                    return events;
+                }
+                from = text(&event["object"]["metadata"]["resourceVersion"]);
+                events.push(event);
             }
-            events.push(event);
         }
     }
-    panic!("the watch ended before its time");
 }
