@@ -9,6 +9,7 @@ mod census;
 mod checksum;
 mod contents;
 mod directory;
+mod entry;
 mod error;
 mod extents;
 mod fields;

@@ -56,6 +56,8 @@ pub mod gpt;
 #[cfg(feature = "toolchain")]
 pub mod lab;
 #[cfg(feature = "toolchain")]
+pub mod lacks;
+#[cfg(feature = "toolchain")]
 pub mod launch;
 #[cfg(feature = "toolchain")]
 pub mod lock;
@@ -75,6 +77,8 @@ pub mod progress;
 pub mod read;
 #[cfg(feature = "toolchain")]
 pub mod release;
+#[cfg(feature = "toolchain")]
+pub mod sigstore;
 #[cfg(feature = "toolchain")]
 pub mod stage;
 #[cfg(feature = "toolchain")]

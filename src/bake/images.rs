@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::content::{ImageFile, Member};
 use super::desk::Desk;
 use super::error::BakeError;
-use super::stock::{self, CacheBlobs};
+use super::members::{content, members};
 use super::wanted::Wanted;
 use crate::digest::Digest;
 use crate::host::cache::{Blob, Cache, CacheError};
-use crate::host::disk::Blobs as _;
+use crate::host::disk::Blobs;
 use crate::host::files;
 use crate::lock::{Lock, Locked};
 use crate::manifest::{Arch, Image, ImageContent, Source};
@@ -62,7 +62,7 @@ pub(super) fn open(wanted: &Wanted, lock: &Lock, desk: &Desk<'_>) -> Result<Vec<
 }
 
 fn file(image: &Image, made: Recorded, desk: &Desk<'_>) -> Result<ImageFile, BakeError> {
-    let content = stock::content(made.archive, made.size, desk)?;
+    let content = content(made.archive, made.size, desk)?;
     let facts =
         made.program.map(|program| Ok::<_, BakeError>(super::facts::of_blob(&program, desk)?.checked));
     let (name, names, digest) = (image.name.clone(), made.names, made.manifest);
@@ -102,7 +102,7 @@ fn recorded(image: &Image, locked: &Locked, arch: Arch, desk: &Desk<'_>) -> Resu
     if let Some(known) = known.filter(|known| desk.cache.get(&known.archive).is_some()) {
         return Ok(known);
     }
-    let members = stock::members(&image.name, &image.source, locked, desk)?;
+    let members = members(&image.name, &image.source, locked, desk)?;
     let (oci, program) = match &image.content {
         ImageContent::Archive => (taken(image, &members, arch, desk)?, None),
         ImageContent::Program { member, arguments } => {
@@ -189,5 +189,5 @@ fn written(
 }
 
 fn open_blob(cache: &Cache, digest: &Digest) -> io::Result<Box<dyn Read>> {
-    Ok(Box::new(CacheBlobs(cache.clone()).open(digest)?))
+    Ok(Box::new(Blobs::open(cache, digest)?))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::directory::{Entry, FileType};
+use super::entry::{Entry, FileType};
 use super::error::Error;
 use super::inode;
 use crate::tree::{Kind, Node, NodeId, Tree, TreePath};

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::checksum::Sum;
-use super::directory::{self, ENTRY_BYTES, Entry, Folder};
+use super::entry::{self, ENTRY_BYTES, Entry, Folder};
 use super::fields::Fields;
 use super::hash::{self, NameHash};
 
@@ -46,7 +46,7 @@ pub(super) fn write(folder: &Folder<'_>, seed: Uuid, sum: Sum) -> Option<Vec<u8>
     }
     for leaf in &leaves {
         let entries: Vec<Entry<'_>> = leaf.entries.iter().map(|(_, entry)| *entry).collect();
-        bytes.extend(directory::block(&entries, sum));
+        bytes.extend(entry::block(&entries, sum));
     }
     Some(bytes)
 }
@@ -91,8 +91,8 @@ fn room(at: usize) -> usize {
 fn root(folder: &Folder<'_>, children: &[Child], levels: u8, sum: Sum) -> Vec<u8> {
     let mut fields = Fields::zeroed(4096);
     let [this, parent] = folder.dots();
-    directory::write_entry(&mut fields, 0, &this, 12);
-    directory::write_entry(&mut fields, 12, &parent, 4096 - 12);
+    entry::write_entry(&mut fields, 0, &this, 12);
+    entry::write_entry(&mut fields, 12, &parent, 4096 - 12);
     fields.u8(0x1C, hash::HALF_MD4).u8(0x1D, 8).u8(0x1E, levels);
     map(fields, ROOT_MAP, children, sum)
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::census::Person;
 use super::checksum::Sum;
 use super::contents;
-use super::directory::{self, Folder};
+use super::directory;
+use super::entry::{self, Folder};
 use super::error::Error;
 use super::extents::{self, Run};
 use super::geometry::BLOCK_BYTES;
@@ -58,10 +59,10 @@ impl Store {
         let Person { number, parent, ref entries, path, .. } = *person;
         let folder = Folder { inode: number, parent, entries };
         let sum = self.sum.with_inode(number);
-        let written = folder.write(self.hash_seed, sum);
+        let written = directory::write(&folder, self.hash_seed, sum);
         let mut blocks = written.ok_or_else(|| Error::Folder { path: path.to_string() })?;
         while number == inode::FIRST && !blocks.indexed && blocks.bytes.len() < LOST_AND_FOUND_BLOCKS * 4096 {
-            blocks.bytes.extend(directory::block(&[], sum));
+            blocks.bytes.extend(entry::block(&[], sum));
         }
         let mut body = self.stored(number, blocks.bytes.into());
         body.flags |= if blocks.indexed { inode::INDEX_FLAG } else { 0 };

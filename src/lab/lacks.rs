@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::lacks::{program, too_little};
+
 /// What was found out about the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -76,10 +78,7 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
             "not root: nspawn mounts and makes namespaces; use sudo (kiln boot needs no root)".to_owned(),
         );
     }
-    for program in &facts.missing_programs {
-        let package = PROGRAMS.iter().find(|(name, _)| name == program).map_or("", |(_, package)| package);
-        lines.push(format!("{program} is missing: apt-get install {package}"));
-    }
+    lines.extend(facts.missing_programs.iter().map(|name| program(name, &PROGRAMS)));
     if !facts.has_loop {
         lines.push("no loop devices: /dev/loop-control is missing; modprobe loop".to_owned());
     }
@@ -100,12 +99,6 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
     lines.extend(too_little("memory", facts.memory_bytes, need.nodes * NODE_MEMORY + CONTROL_MEMORY));
     lines.extend(too_little("disk", facts.disk_bytes, need.nodes * (need.image_bytes + NODE_DISK)));
     if lines.is_empty() { Ok(()) } else { Err(Lacks(lines)) }
-}
-
-fn too_little(what: &str, has: u64, needs: u64) -> Option<String> {
-    let mib = |bytes: u64| bytes >> 20;
-    (has < needs)
-        .then(|| format!("too little {what}: {} MiB are free, {} MiB are needed", mib(has), mib(needs)))
 }
 
 impl fmt::Display for Lacks {

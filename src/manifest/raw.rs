@@ -8,18 +8,23 @@
 //! Sections that must be there are optional in Rust but required in the schema: when one is missing, the others are
 //! still validated and all problems come at once.
 
+mod content;
 mod image;
+mod plain;
+mod source;
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Arch, Format};
-use crate::lock::TrustLevel;
-use crate::settings::keys;
+use super::input::Arch;
+use super::output::Format;
 
+pub use content::{Addon, File, Unit};
 pub use image::{Image, ImageWords};
+pub use plain::{Plain, Settings, Variable};
+pub use source::{Base, Component, Flatcar, Go, Release};
 
 /// A kiln manifest: what goes into a node image.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -64,7 +69,8 @@ pub struct Manifest {
     /// Kernel settings, 'net.ipv4.ip_forward: 1' style.
     #[serde(default)]
     pub sysctls: BTreeMap<String, Plain>,
-    /// Fingerprints (40 hex digits) of signing keys to trust besides the vendor's.
+    /// Fingerprints of signing keys to trust besides the vendor's (OpenPGP, 40 hex digits), and of root certificates
+    /// besides Sigstore's (SHA-256, 64 hex digits).
     #[serde(default)]
     pub keys: Vec<String>,
     /// Pack the components as one squashfs system extension instead of plain files. Default: false.
@@ -79,116 +85,6 @@ pub struct Manifest {
     /// What to write.
     #[serde(default)]
     pub outputs: Outputs,
-}
-
-/// The vendor's image.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
-    { "required": ["flatcar"] }, { "required": ["file"] }, { "required": ["url"] }, { "required": ["recipe"] },
-]))]
-pub struct Base {
-    /// A release of Flatcar Container Linux, from its release server.
-    pub flatcar: Option<Flatcar>,
-    /// A disk image on this machine (raw or qcow2, also as .bz2, .gz, .zst); relative to the manifest's folder.
-    pub file: Option<String>,
-    /// A disk image at an https address.
-    pub url: Option<String>,
-    /// A folder with an executable 'build' that makes the image; kiln runs it and pins the result.
-    pub recipe: Option<String>,
-    /// The sha256 of the file, if it is known beforehand; otherwise it is pinned on first use.
-    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
-    pub sha256: Option<String>,
-    /// Address of a detached OpenPGP signature of the url.
-    pub signature: Option<String>,
-    /// The platform the image was built for. Default: generic, which has no platform id and never reads a cloud's
-    /// user-data.
-    pub flavour: Option<String>,
-    /// The least trust that will do; anything weaker is an error.
-    pub require: Option<TrustLevel>,
-}
-
-/// A release of Flatcar Container Linux.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Flatcar {
-    /// alpha, beta, stable or lts.
-    pub channel: String,
-    /// The version ('4593.2.5'), or 'current', which the lock pins.
-    pub version: String,
-    /// The board: amd64-usr or arm64-usr. Default: that of 'arch'.
-    pub board: Option<String>,
-    /// Address to use instead of the channel's own server, up to and without the board.
-    pub mirror: Option<String>,
-}
-
-/// Something that is pinned, fetched or built, and installed. Without 'release', 'go', 'url', 'file' or 'self' it is
-/// its own project's release.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
-    { "required": ["release"] }, { "required": ["go"] }, { "required": ["url"] }, { "required": ["file"] },
-    { "required": ["self"] },
-    { "not": { "anyOf": [
-        { "required": ["release"] }, { "required": ["go"] }, { "required": ["url"] }, { "required": ["file"] },
-        { "required": ["self"] },
-    ] } },
-]))]
-pub struct Component {
-    /// Upstream's version, with its 'v'. Parts of Kubernetes take it from 'cluster.kubernetes' if it is left out.
-    pub version: Option<String>,
-    /// Settings of the project's own release server.
-    pub release: Option<Release>,
-    /// Build it here from pinned Go modules.
-    pub go: Option<Go>,
-    /// One file or archive at an https address.
-    pub url: Option<String>,
-    /// One file or archive on this machine; relative to the manifest's folder.
-    pub file: Option<String>,
-    /// true: the program that belongs to the running kiln (kiln-firstboot only).
-    #[serde(rename = "self")]
-    #[schemars(extend("const" = true))]
-    pub itself: Option<bool>,
-    /// The sha256 of the url or file, if it is known beforehand; otherwise it is pinned on first use.
-    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
-    pub sha256: Option<String>,
-    /// Address of a detached OpenPGP signature of the url.
-    pub signature: Option<String>,
-    /// The least trust that will do; anything weaker is an error.
-    pub require: Option<TrustLevel>,
-    /// Which member goes where: path inside the archive (or name of the built program, or '*' for every file) to
-    /// absolute path in the image, which ends with '/' to keep the member's name. Only for names that kiln does not know,
-    /// or to place them elsewhere.
-    #[serde(default)]
-    pub install: BTreeMap<String, String>,
-}
-
-/// A project's own release server.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    /// Address to use instead of the project's own, up to where the layouts agree.
-    pub mirror: Option<String>,
-}
-
-/// Programs built from pinned Go modules, without network and with -trimpath and -mod=readonly.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Go {
-    /// A folder with go.mod and go.sum; relative to the manifest's folder.
-    pub folder: String,
-    /// Import paths of the programs.
-    #[schemars(extend("minItems" = 1))]
-    pub packages: Vec<String>,
-    /// Whether the C compiler takes part. Default: false.
-    #[serde(default)]
-    pub cgo: bool,
-    /// Build tags.
-    #[serde(default)]
-    pub tags: Vec<String>,
-    /// Linker flags, as one string to -ldflags.
-    #[serde(default)]
-    pub ldflags: String,
 }
 
 /// The cluster that the nodes will join.
@@ -223,70 +119,6 @@ pub struct Cluster {
     pub max_pods: Option<u32>,
 }
 
-/// Objects for a new cluster: YAML documents, from one of 'file', 'text', 'template'. In them ${KILN_CLUSTER_DNS},
-/// ${KILN_CLUSTER_DOMAIN} and ${KILN_API_ENDPOINT} stand for what the control plane's settings say.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["file"] }, { "required": ["text"] }, { "required": ["template"] }]))]
-pub struct Addon {
-    /// Its name: 'coredns'.
-    #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
-    pub name: String,
-    /// A YAML file on this machine; relative to the manifest's folder.
-    pub file: Option<String>,
-    /// The documents.
-    pub text: Option<String>,
-    /// A template file on this machine; relative to the manifest's folder.
-    pub template: Option<String>,
-}
-
-/// A systemd unit, with its text from one of 'file', 'text', 'template'.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["file"] }, { "required": ["text"] }, { "required": ["template"] }]))]
-pub struct Unit {
-    /// Its name with the suffix: 'kubelet.service'.
-    pub name: String,
-    /// Whether it is started at boot, by the links that its [Install] section asks for. Default: true.
-    pub enabled: Option<bool>,
-    /// The unit file on this machine; relative to the manifest's folder.
-    pub file: Option<String>,
-    /// The unit's text.
-    pub text: Option<String>,
-    /// A template file on this machine; relative to the manifest's folder.
-    pub template: Option<String>,
-}
-
-/// A further file, link or folder.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
-    { "required": ["file"] }, { "required": ["text"] }, { "required": ["template"] }, { "required": ["link"] },
-    { "required": ["folder"] },
-]))]
-pub struct File {
-    /// Absolute path in the image.
-    #[schemars(extend("pattern" = "^/"))]
-    pub path: String,
-    /// A file on this machine; relative to the manifest's folder.
-    pub file: Option<String>,
-    /// The text it holds.
-    pub text: Option<String>,
-    /// A template file on this machine; relative to the manifest's folder.
-    pub template: Option<String>,
-    /// What the symbolic link points to.
-    pub link: Option<String>,
-    /// true: an empty folder.
-    #[schemars(extend("const" = true))]
-    pub folder: Option<bool>,
-    /// Permission bits in octal and in quotes. Default: "0644", for a folder "0755".
-    #[schemars(extend("pattern" = "^0?[0-7]{3,4}$"))]
-    pub mode: Option<String>,
-    /// Owner and group as numbers, in quotes. Default: "0:0".
-    #[schemars(extend("pattern" = "^[0-9]+:[0-9]+$"))]
-    pub owner: Option<String>,
-}
-
 /// What `kiln bake` writes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -297,82 +129,4 @@ pub struct Outputs {
     /// Size of the disk ('10GiB', '12600MiB'). Default: the base's.
     #[schemars(extend("pattern" = "^[0-9]+ ?(B|KiB|MiB|GiB|TiB)$"))]
     pub size: Option<String>,
-}
-
-/// A text, number or truth value, kept as the text a person typed.
-#[derive(Debug, Deserialize)]
-#[serde(from = "Scalar")]
-pub struct Plain(pub String);
-
-/// A layer of settings, in the words that first boot reads.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Settings(pub serde_yaml::Mapping);
-
-/// A value for templates: a text, whole number, truth value, or a list of those.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Variable(pub serde_json::Value);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Whole(i64),
-    Truth(bool),
-    Text(String),
-}
-
-impl From<Scalar> for Plain {
-    fn from(scalar: Scalar) -> Self {
-        Self(match scalar {
-            Scalar::Whole(number) => number.to_string(),
-            Scalar::Truth(is_true) => u8::from(is_true).to_string(),
-            Scalar::Text(text) => text,
-        })
-    }
-}
-
-impl JsonSchema for Plain {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Plain".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer", "boolean"] })
-    }
-}
-
-impl JsonSchema for Settings {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Settings".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        Schema::try_from(keys::schema(keys::Scope::Manifest)).expect("a schema is an object")
-    }
-}
-
-impl JsonSchema for Variable {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Variable".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "integer", "boolean", "array"],
-            "items": { "type": ["string", "integer", "boolean"] },
-        })
-    }
 }

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::validate::Placed;
 use super::{Arch, Cluster, Component, raw};
 
 /// Something wrong with a template.
@@ -39,17 +38,16 @@ pub struct Templates {
 
 impl Templates {
     /// Returns the names that every template of a manifest sees: name, arch, cluster, versions, vars.
-    pub fn new(
+    pub fn new<'a>(
         name: &str,
         arch: Arch,
         (cluster, kubernetes): (&Cluster, Option<&str>),
-        components: &[Placed<'_, Component>],
+        components: impl Iterator<Item = &'a Component>,
         variables: &BTreeMap<String, raw::Variable>,
     ) -> Self {
         let Cluster { pods, services, hosts, block_prefix, block_prefix_v6, .. } = cluster;
         let versions: BTreeMap<String, &str> = components
-            .iter()
-            .filter_map(|(component, _)| {
+            .filter_map(|component| {
                 Some((component.name.replace(['-', '.'], "_"), component.version.as_deref()?))
             })
             .collect();

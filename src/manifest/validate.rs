@@ -21,8 +21,6 @@ use super::{Manifest, Read, raw};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 
-pub use place::Placed;
-
 /// Returns the manifest that `raw` means, if nothing is wrong with it.
 pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read<'_>) -> Option<Manifest> {
     let name = raw.name.and_then(|name| place::output_name(name, &at.key("name"), report));
@@ -46,7 +44,9 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
     let has_values = content::variables(&raw.variables, &at.key("variables"), report);
     let templates = match (&name, arch, &cluster) {
         (Some(name), Some(arch), Some(cluster)) if has_values => {
-            Some(Templates::new(name, arch, (cluster, kubernetes.as_deref()), &components, &raw.variables))
+            let (cluster, parts) =
+                ((cluster, kubernetes.as_deref()), components.iter().map(|(part, _)| part));
+            Some(Templates::new(name, arch, cluster, parts, &raw.variables))
         }
         _ => None,
     };

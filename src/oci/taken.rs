@@ -3,18 +3,20 @@
 //!
 //! Members were unpacked and hashed already; here it is judged whether they are what the archive says.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod archive;
+mod error;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 
-use super::json::{self, Descriptor, Index, Manifest};
-use super::{Blob, Image, Text};
+use super::json::{self, Descriptor, Index};
+use super::{Blob, Image};
 use crate::manifest::Arch;
 use crate::reference::Reference;
 
-/// The regular files of an archive, by path.
-pub type Taken = BTreeMap<String, Blob>;
+use archive::Archive;
+
+pub use archive::{TEXT_MAX_BYTES, Taken};
+pub use error::TakenError;
 
 /// Which image of an archive is meant.
 #[derive(Debug, Clone, Copy)]
@@ -25,53 +27,6 @@ pub struct Wanted<'a> {
     pub arch: Arch,
 }
 
-/// Why there is no such image in the archive.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TakenError {
-    /// The older form of `docker save`.
-    #[error(
-        "is a Docker archive; kiln takes OCI archives (skopeo copy docker-archive:FILE oci-archive:FILE)"
-    )]
-    Docker,
-    /// No layout in it.
-    #[error("is no OCI archive: it has no {0}")]
-    Missing(String),
-    /// A text that makes no sense.
-    #[error("is no OCI archive: {path}: {why}")]
-    Malformed {
-        /// Which.
-        path: String,
-        /// In a few words.
-        why: String,
-    },
-    /// A file that is not what its name says.
-    #[error("is damaged: {path} has the digest {found} and {size} bytes")]
-    Damaged {
-        /// Which.
-        path: String,
-        /// Its digest.
-        found: String,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// Several images, and nobody says which.
-    #[error("holds several images; let 'name' be one of: {0}")]
-    Several(String),
-    /// An image without a name.
-    #[error("holds an image without a whole name; add 'name', as in registry.example/app:1")]
-    Nameless,
-    /// Images for other machines.
-    #[error("holds no image for linux/{wanted}, but for {found}")]
-    Arch {
-        /// The image's architecture.
-        wanted: &'static str,
-        /// What there is.
-        found: String,
-    },
-}
-
-/// Longer than any index, manifest or configuration (registries refuse manifests of more than 4 MiB).
-pub const TEXT_MAX_BYTES: u64 = 4 << 20;
 /// An index that leads to an index that leads to an index is somebody's joke.
 const DEPTH_MAX: u32 = 4;
 
@@ -143,102 +98,4 @@ fn platforms(found: &[Descriptor]) -> String {
         found.iter().filter_map(|it| it.platform.as_ref()).map(|it| format!("{}/{}", it.os, it.architecture));
     let words: BTreeSet<String> = words.collect();
     if words.is_empty() { "nothing".to_owned() } else { words.into_iter().collect::<Vec<_>>().join(", ") }
-}
-
-struct Archive<'a> {
-    members: &'a Taken,
-    read: &'a dyn Fn(&Blob) -> Result<Vec<u8>, String>,
-}
-
-impl Archive<'_> {
-    fn named(&self, path: &str) -> Result<Blob, TakenError> {
-        self.members.get(path).copied().ok_or_else(|| TakenError::Missing(path.to_owned()))
-    }
-
-    /// Returns the member that a descriptor names, which must be what it says.
-    fn described(&self, descriptor: &Descriptor) -> Result<(String, Blob), TakenError> {
-        let why = || "a digest that is no sha256".to_owned();
-        let wanted = descriptor.blob().ok_or_else(|| malformed(&descriptor.digest, why()))?;
-        let path = json::path(&wanted.digest);
-        let found = self.named(&path)?;
-        if found == wanted {
-            return Ok((path, found));
-        }
-        Err(TakenError::Damaged { path, found: json::spelled(&found.digest), size: found.size })
-    }
-
-    fn text(&self, path: &str, blob: Blob) -> Result<Vec<u8>, TakenError> {
-        if blob.size > TEXT_MAX_BYTES {
-            return Err(malformed(path, format!("it has {} bytes", blob.size)));
-        }
-        (self.read)(&blob).map_err(|why| malformed(path, why))
-    }
-
-    fn parsed<T: DeserializeOwned>(&self, path: &str, blob: Blob) -> Result<T, TakenError> {
-        serde_json::from_slice(&self.text(path, blob)?).map_err(|error| malformed(path, error.to_string()))
-    }
-
-    /// Collects the manifests that an entry leads to, each with its platform.
-    fn manifests(
-        &self,
-        entry: &Descriptor,
-        depth: u32,
-        found: &mut Vec<Descriptor>,
-    ) -> Result<(), TakenError> {
-        match entry.media_type.as_str() {
-            json::INDEX | json::DOCKER_LIST if depth > 0 => {
-                let (path, blob) = self.described(entry)?;
-                let index: Index = self.parsed(&path, blob)?;
-                // Registries' indices name platforms that an archive of one platform leaves out.
-                let there = |it: &&Descriptor| {
-                    it.blob().is_some_and(|it| self.members.contains_key(&json::path(&it.digest)))
-                };
-                index.manifests.iter().filter(there).try_for_each(|it| self.manifests(it, depth - 1, found))
-            }
-            json::MANIFEST | json::DOCKER_MANIFEST => {
-                let platform = Some(self.platform(entry)?);
-                found.push(Descriptor { platform, ..entry.clone() });
-                Ok(())
-            }
-            // Signatures and attestations are no images.
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns what an image is for, by its own configuration.
-    fn platform(&self, entry: &Descriptor) -> Result<json::Platform, TakenError> {
-        #[derive(Deserialize)]
-        struct Built {
-            #[serde(default)]
-            architecture: String,
-            #[serde(default)]
-            os: String,
-        }
-        let (path, blob) = self.described(entry)?;
-        let manifest: Manifest = self.parsed(&path, blob)?;
-        let (path, blob) = self.described(&manifest.config)?;
-        let Built { architecture, os } = self.parsed(&path, blob)?;
-        Ok(json::Platform { architecture, os })
-    }
-
-    fn image(&self, entry: &Descriptor, names: Vec<String>) -> Result<Image, TakenError> {
-        let (path, blob) = self.described(entry)?;
-        let manifest: Manifest = self.parsed(&path, blob)?;
-        let layers = manifest.layers.iter().map(|layer| Ok(self.described(layer)?.1));
-        let layers = layers.collect::<Result<Vec<Blob>, TakenError>>()?;
-        let (config_path, config) = self.described(&manifest.config)?;
-        let text = |media_type: &str, path: &str, blob| {
-            Ok(Text { media_type: media_type.to_owned(), bytes: self.text(path, blob)? })
-        };
-        Ok(Image {
-            names,
-            manifest: text(&entry.media_type, &path, blob)?,
-            config: text(&manifest.config.media_type, &config_path, config)?,
-            layers,
-        })
-    }
-}
-
-fn malformed(path: &str, why: String) -> TakenError {
-    TakenError::Malformed { path: path.to_owned(), why }
 }

@@ -3,108 +3,15 @@
 //! was killed goes on where it was. Only what can't be asked for again is believed: which blocks a snapshot has, and ids
 //! that a search may not show yet. The file itself is [`crate::host::log`]'s.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::RangeInclusive;
+mod ranges;
+mod record;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Record {
-    /// The first line.
-    Begin {
-        /// Version of this format: 1.
-        version: u32,
-        /// The digest of the image.
-        image: Digest,
-        /// Chance, so that nobody else's tokens are the same.
-        nonce: String,
-    },
-    /// A snapshot is about to be started.
-    Start {
-        /// Of what and where.
-        upload: Upload,
-        /// How many were started before it.
-        attempt: u32,
-        /// The snapshot that it differs from.
-        parent: Option<String>,
-        /// Whether it is encrypted.
-        is_encrypted: bool,
-    },
-    /// It has an id.
-    Started {
-        /// Of what and where.
-        upload: Upload,
-        /// `snap-...`
-        snapshot: String,
-    },
-    /// It has these blocks: first and last index.
-    Sent {
-        /// Of what and where.
-        upload: Upload,
-        /// Ranges of indexes, both ends among them.
-        blocks: Vec<(u64, u64)>,
-    },
-    /// It is whole.
-    Completed {
-        /// Of what and where.
-        upload: Upload,
-    },
-    /// It has gone: it expired, failed or was deleted.
-    Lost {
-        /// Of what and where.
-        upload: Upload,
-    },
-    /// An image was registered.
-    Registered {
-        /// Where.
-        region: String,
-        /// Its name.
-        name: String,
-        /// `ami-...`
-        image: String,
-    },
-    /// An image was deregistered.
-    Deregistered {
-        /// Where.
-        region: String,
-        /// `ami-...`
-        image: String,
-    },
-}
-
-/// What is uploaded, and where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Upload {
-    /// The region.
-    pub region: String,
-    /// What.
-    pub piece: Piece,
-}
-
-/// What is uploaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Piece {
-    /// The pristine base, for later images to build upon.
-    Base,
-    /// The image.
-    Image,
-}
-
-impl fmt::Display for Upload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.piece {
-            Piece::Base => "the base",
-            Piece::Image => "the image",
-        };
-        write!(f, "{what} to {}", self.region)
-    }
-}
+pub use ranges::Ranges;
+pub use record::{Piece, Record, Upload};
 
 /// A snapshot as the journal knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,40 +154,8 @@ impl Journal {
     }
 }
 
-/// A set of numbers as ranges.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ranges(BTreeMap<u64, u64>);
-
-impl Ranges {
-    /// Adds a range; what it meets grows together.
-    pub fn add(&mut self, range: RangeInclusive<u64>) {
-        let (mut first, mut last) = range.into_inner();
-        while let Some((start, end)) = self.0.range(..=last.saturating_add(1)).next_back() {
-            let (start, end) = (*start, *end);
-            if end.saturating_add(1) < first {
-                break;
-            }
-            self.0.remove(&start);
-            (first, last) = (first.min(start), last.max(end));
-        }
-        self.0.insert(first, last);
-    }
-
-    /// Returns whether a number is among them.
-    pub fn contains(&self, number: u64) -> bool {
-        self.0.range(..=number).next_back().is_some_and(|(_, last)| number <= *last)
-    }
-
-    /// Returns the ranges, first and last number of each.
-    pub fn pairs(&self) -> Vec<(u64, u64)> {
-        self.0.iter().map(|(first, last)| (*first, *last)).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn upload() -> Upload {
@@ -343,20 +218,5 @@ mod tests {
         let mut journal = Journal::parse(&text(&lines()), &Digest::of(b"image")).unwrap().unwrap();
         journal.take(Record::Lost { upload: upload() });
         assert_eq!((journal.written(&upload()), journal.next_attempt(&upload())), (None, 1));
-    }
-
-    proptest! {
-        #[test]
-        fn ranges_are_the_set_of_their_numbers(added in proptest::collection::vec((0_u64..60, 0_u64..5), 0..40)) {
-            let (mut ranges, mut set) = (Ranges::default(), std::collections::BTreeSet::new());
-            for (first, len) in added {
-                ranges.add(first..=first + len);
-                set.extend(first..=first + len);
-            }
-            let contained: std::collections::BTreeSet<u64> = (0..70).filter(|n| ranges.contains(*n)).collect();
-            prop_assert_eq!(contained, set);
-            let pairs = ranges.pairs();
-            prop_assert!(pairs.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
-        }
     }
 }

@@ -5,9 +5,10 @@
 
 use serde_yaml::Value;
 
+use super::deep::deep;
 use super::keys::{self, Kind as Takes};
 use super::secret::TOKEN_KEYS;
-use super::{layer, merge, token};
+use super::{layer, token};
 use crate::marks::report::Report;
 use crate::marks::{Entry, Kind, Node, Place};
 
@@ -64,7 +65,7 @@ pub fn tree(text: &str, number: u16, report: &mut Report) -> Node {
     for word in words(text) {
         let place = Place { text: number, line: 0, column: u32::try_from(word.column).unwrap_or(u32::MAX) };
         if let Some(found) = entry(&word, place, report) {
-            tree = merge::deep(tree, Node { place, kind: Kind::Map(vec![found]) }, report);
+            tree = deep(tree, Node { place, kind: Kind::Map(vec![found]) }, report);
         }
     }
     tree

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Merging: later layers win, key by key; maps are merged deeply, lists and texts are replaced whole.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::alias;
 use super::check::{self, Extent};
+use super::deep::deep;
 use super::keys::{self, Scope};
 use super::layer::{self, Layer};
 use super::ranges::{BLOCK_DEFAULT, BLOCK_V6_DEFAULT};
-use super::{Cloud, Platform, Settings, secret, token};
+use super::{Cloud, Platform, Settings, read, secret, token};
 use crate::marks::at::At;
 use crate::marks::report::Report;
-use crate::marks::{Entry, Kind, Node, shape};
+use crate::marks::{Node, shape};
 use crate::problem::{Problem, Problems};
 
 /// More layers than this are no settings but a mistake.
@@ -40,7 +40,7 @@ pub fn merge(layers: &[Layer]) -> Result<Merged, Problems> {
     if let Some(layer) = rest.first() {
         report.add_elsewhere(too_many(layer));
     }
-    let (tree, is_whole) = read(layers, &mut report);
+    let (tree, is_whole) = together(layers, &mut report);
     let mut warnings = Vec::new();
     let tree = alias::replaced(tree, &mut report, &mut warnings);
     // A token or key is told once, and what it was in the place of is not missed.
@@ -60,7 +60,7 @@ pub fn cloud_of(layers: &[Layer]) -> Cloud {
     let layers = &layers[..layers.len().min(LAYERS_MAX)];
     let names = layers.iter().map(|layer| layer.name.clone());
     let mut report = Report::on(names.chain([NO_LAYER.to_owned()]).map(PathBuf::from).collect());
-    let (tree, _) = read(layers, &mut report);
+    let (tree, _) = together(layers, &mut report);
     let at = At::root(&tree).key("cloud");
     let platform = match at.key("platform").text() {
         Some("aws") => Platform::Aws,
@@ -98,11 +98,11 @@ fn too_many(layer: &Layer) -> Problem {
 }
 
 /// Reads and merges the layers that can be read; tells whether these were all.
-fn read(layers: &[Layer], report: &mut Report) -> (Node, bool) {
+fn together(layers: &[Layer], report: &mut Report) -> (Node, bool) {
     let mut is_whole = true;
     let mut tree = layer::empty(u16::try_from(layers.len()).expect("at most LAYERS_MAX"));
     for (number, found) in (0..).zip(layers) {
-        match layer::tree(found, number, report) {
+        match read::tree(found, number, report) {
             Some(later) => {
                 let later = secret::pruned(&At::root(&later), report).unwrap_or(later);
                 tree = deep(tree, later, report);
@@ -112,41 +112,6 @@ fn read(layers: &[Layer], report: &mut Report) -> (Node, bool) {
         secret::beside_values(found, number, report);
     }
     (tree, is_whole)
-}
-
-/// Merges two trees; a map and something else under one key is a problem of the latter.
-pub(super) fn deep(earlier: Node, later: Node, report: &mut Report) -> Node {
-    deep_at("", earlier, later, report)
-}
-
-fn deep_at(path: &str, earlier: Node, later: Node, report: &mut Report) -> Node {
-    match (earlier, later) {
-        (Node { place, kind: Kind::Map(mut entries) }, Node { kind: Kind::Map(later), .. }) => {
-            let known: HashMap<String, usize> =
-                entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-            for entry in later {
-                match known.get(&entry.key) {
-                    Some(index) => replace(&mut entries[*index], path, entry, report),
-                    None => entries.push(entry),
-                }
-            }
-            Node { place, kind: Kind::Map(entries) }
-        }
-        (map @ Node { kind: Kind::Map(_), .. }, other) | (other, map @ Node { kind: Kind::Map(_), .. }) => {
-            let what = format!("is no map, as it is in {}", report.file(map.place.text).display());
-            report.add(other.place, path, what, Some("write keys below it".to_owned()));
-            map
-        }
-        (_, later) => later,
-    }
-}
-
-fn replace(slot: &mut Entry, path: &str, later: Entry, report: &mut Report) {
-    let path = crate::marks::step(path, &slot.key);
-    let nothing = Node { place: slot.place, kind: Kind::List(Vec::new()) };
-    let earlier = std::mem::replace(&mut slot.value, nothing);
-    slot.value = deep_at(&path, earlier, later.value, report);
-    slot.place = later.place;
 }
 
 /// Fills in what a family of the pods must have.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::firmware::Firmware;
+use crate::lacks::{program, too_little};
 
 /// What was found out about the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,10 +75,7 @@ pub fn ready(facts: &Facts, need: &Need) -> Result<Ready, Lacks> {
     if facts.qemu.is_none() {
         lines.push("qemu-system-x86_64 is missing: apt-get install qemu-system-x86".to_owned());
     }
-    for program in &facts.missing_programs {
-        let package = PROGRAMS.iter().find(|(name, _)| name == program).map_or("", |(_, package)| package);
-        lines.push(format!("{program} is missing: apt-get install {package}"));
-    }
+    lines.extend(facts.missing_programs.iter().map(|name| program(name, &PROGRAMS)));
     if facts.firmware.is_none() {
         lines.push("no UEFI firmware for x86_64 was found: apt-get install ovmf".to_owned());
     }
@@ -90,12 +88,6 @@ pub fn ready(facts: &Facts, need: &Need) -> Result<Ready, Lacks> {
         }
         _ => Err(Lacks(lines)),
     }
-}
-
-fn too_little(what: &str, has: u64, needs: u64) -> Option<String> {
-    let mib = |bytes: u64| bytes >> 20;
-    (has < needs)
-        .then(|| format!("too little {what}: {} MiB are free, {} MiB are needed", mib(has), mib(needs)))
 }
 
 impl fmt::Display for Lacks {

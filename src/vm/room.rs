@@ -6,12 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::boot::{Order, Purpose};
 use super::call::{Accelerator, Machine, TOLD, VARIABLES};
 use super::credential::looking;
 use super::ears::{Ears, Heard};
 use super::error::BootError;
 use super::firmware::Firmware;
+use super::order::{Order, Purpose};
 use super::watch::{Next, Seen, next};
 use crate::gpt;
 use crate::host::command::{Mortal, Program, SYSTEM_PATH, Streams};

@@ -18,6 +18,7 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "bake/ground.rs",
     "bake/images.rs",
     "bake/makers.rs",
+    "bake/members.rs",
     "bake/stock.rs",
     "bake/verify.rs",
     "bake/verify/account.rs",

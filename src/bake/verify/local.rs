@@ -10,7 +10,7 @@ use super::error::VerifyError;
 use super::moved::Moved;
 use crate::bake::carried::Carried;
 use crate::bake::desk::Desk;
-use crate::bake::stock;
+use crate::bake::members::content;
 use crate::digest::Digest;
 use crate::host::cache::CacheError;
 use crate::host::clock;
@@ -39,7 +39,7 @@ pub(super) fn find(
     let mut contents = BTreeMap::new();
     for (path, digest) in &carried.local_files {
         let size = desk.cache.get(digest).map_or(0, |blob| blob.size);
-        let content = stock::content(*digest, size, desk).map_err(VerifyError::Rebake)?;
+        let content = content(*digest, size, desk).map_err(VerifyError::Rebake)?;
         contents.insert(path.clone(), content);
     }
     Ok((contents, moved))

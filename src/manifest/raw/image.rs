@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Component, Go, Release};
+use super::source::{Component, Go, Release};
 use crate::lock::TrustLevel;
 
 /// A container image that nodes have from the start. 'file' and 'url' name an OCI archive, unless 'program' says that the
