@@ -14,6 +14,7 @@ mod facts;
 mod ground;
 mod images;
 mod makers;
+mod members;
 pub mod origin;
 pub mod plan;
 pub mod provenance;
@@ -32,7 +33,9 @@ use std::sync::Arc;
 
 use crate::blocks::BlockList;
 use crate::host::disk::Image;
+use crate::host::files::Pending;
 use crate::lock::Lock;
+use crate::manifest::Manifest;
 use crate::pin::{self, Mode, Move, Newest};
 use crate::problem::{Problem, Problems};
 use crate::tree::Content;
@@ -111,20 +114,22 @@ pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeErr
 /// # Errors
 /// [`BakeError::Gone`], if the cache does not have it; if it can't be read.
 pub fn pristine(lock: &Lock, desk: &Desk<'_>) -> Result<(Arc<dyn Image>, BlockList), BakeError> {
-    let mut ground = ground::open(lock, desk)?;
+    let mut ground = ground::open(lock, &|| None, desk)?;
     ground.keep()?;
     ground.remember(desk)?;
     Ok((ground.image.clone(), ground.blocks.clone()))
 }
 
 /// Decides everything, up to the last extent, and checks it.
-///
-/// # Errors
-/// As [`stock`]; what can't be placed; what the checks refuse.
-pub fn prepare(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
+fn prepare(
+    order: &Order<'_>,
+    mode: &Mode,
+    twin: fn(&Order<'_>, &Manifest) -> Option<Pending>,
+    desk: &Desk<'_>,
+) -> Result<Prepared, BakeError> {
     let Stocked { wanted, lock, moves } = stock(order.manifest, mode, desk)?;
     let local_files = stock::local_files(&wanted, desk)?;
-    let (plan, ground) = decide(&wanted, &lock, local_files, desk)?;
+    let (plan, ground) = decide(&wanted, &lock, local_files, &|| twin(order, &wanted.manifest), desk)?;
     let facts = facts::look(&plan.trees(), desk)?;
     let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
     ground.remember(desk)?;
@@ -139,12 +144,13 @@ fn decide(
     wanted: &Wanted,
     lock: &Lock,
     local_files: BTreeMap<PathBuf, Content>,
+    twin: ground::Twin<'_>,
     desk: &Desk<'_>,
 ) -> Result<(Plan, ground::Ground), BakeError> {
     let stock = stock::open(wanted, lock, local_files, desk)?;
-    let ground = ground::open(lock, desk)?;
     let draft = plan::draft(wanted, lock, &stock, desk.kiln)?;
     let packed = stock::pack(&draft, desk)?;
+    let ground = ground::open(lock, twin, desk)?;
     let plan = plan::plan(draft, packed, wanted, lock, &stock, &ground.base, desk.kiln)?;
     Ok((plan, ground))
 }
@@ -152,9 +158,9 @@ fn decide(
 /// Decides everything and writes nothing: `kiln plan`.
 ///
 /// # Errors
-/// As [`prepare`], and if a base that was decoded for it can't be kept.
+/// As [`stock`]; what can't be placed; what the checks refuse; a base that was decoded for it and can't be kept.
 pub fn plan(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
-    let mut prepared = prepare(order, mode, desk)?;
+    let mut prepared = prepare(order, mode, |_, _| None, desk)?;
     prepared.ground.keep()?;
     Ok(prepared)
 }
@@ -162,8 +168,8 @@ pub fn plan(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared,
 /// Bakes: prepares and writes the image files.
 ///
 /// # Errors
-/// As [`prepare`]; files that are in the way; a full disk. No file then has a final name that was not whole.
+/// As [`plan`]; files that are in the way; a full disk. No file then has a final name that was not whole.
 pub fn bake(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Baked, BakeError> {
-    let prepared = prepare(order, mode, desk)?;
+    let prepared = prepare(order, mode, write::begin, desk)?;
     write::write(prepared, order, desk)
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::sparse::is_zero;
 use crate::digest::{Digest, Hasher};
-use crate::disk::{Disk, Extent, Source};
+use crate::disk::Disk;
 
 pub use changed::Changed;
 
@@ -108,7 +108,7 @@ pub fn plan(disk: &Disk, base: &BlockList) -> Plan {
     let mut same: Vec<Range<u64>> = Vec::new();
     for extent in &disk.extents {
         let touched = extent.offset / BLOCK..extent.end().div_ceil(BLOCK);
-        if !is_in_place(extent) {
+        if !extent.is_in_place() {
             open.extend(touched);
             continue;
         }
@@ -127,13 +127,10 @@ pub fn plan(disk: &Disk, base: &BlockList) -> Plan {
     Plan { known: base.blocks.iter().filter(|(index, _)| is_same(*index)).copied().collect(), open }
 }
 
-fn is_in_place(extent: &Extent) -> bool {
-    matches!(extent.source, Source::Base { offset } if offset == extent.offset)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Extent, Source};
 
     fn base(offset: u64, len: u64) -> Extent {
         Extent { offset, len, source: Source::Base { offset } }

@@ -4,6 +4,7 @@
 //! Every consumer (raw and qcow2 files, block digests, later uploads, verify and diff) takes this list; nobody takes
 //! a file. It holds no bytes but small ones and opens nothing: [`crate::host`] resolves sources.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::digest::Digest;
@@ -52,6 +53,21 @@ pub enum Source {
     },
 }
 
+impl Disk {
+    /// Returns the ranges of the disk whose bytes are not the base's at the base's own place, in order.
+    pub fn not_base(&self) -> Vec<Range<u64>> {
+        let mut from = 0;
+        let mut ranges = Vec::new();
+        for extent in self.extents.iter().filter(|extent| extent.is_in_place()) {
+            ranges.push(from..extent.offset);
+            from = extent.end();
+        }
+        ranges.push(from..self.size);
+        ranges.retain(|range| !range.is_empty());
+        ranges
+    }
+}
+
 impl Extent {
     /// Returns an extent of `bytes` at `offset`.
     pub fn of_bytes(offset: u64, bytes: impl Into<Arc<[u8]>>) -> Self {
@@ -62,6 +78,11 @@ impl Extent {
     /// Returns the offset of the byte after the last.
     pub fn end(&self) -> u64 {
         self.offset + self.len
+    }
+
+    /// Tells whether it is the base's bytes at the base's own place.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.source, Source::Base { offset } if offset == self.offset)
     }
 }
 
@@ -80,7 +101,7 @@ pub trait ReadAt: Send + Sync {
     ///
     /// # Errors
     /// As the source says.
-    fn next_data(&self, offset: u64) -> std::io::Result<Option<std::ops::Range<u64>>> {
+    fn next_data(&self, offset: u64) -> std::io::Result<Option<Range<u64>>> {
         Ok((offset < self.size()).then(|| offset..self.size()))
     }
 }

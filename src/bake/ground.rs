@@ -19,7 +19,7 @@ use crate::gpt;
 use crate::host::cache::{Blob, Keeping};
 use crate::host::decode::{self, Kept};
 use crate::host::disk::{Image, image_digests, image_in, open_image};
-use crate::host::files::FileError;
+use crate::host::files::{FileError, Pending};
 use crate::lock::{BASE, Lock};
 use crate::read::{self, Fault, FileSystem, Slice};
 use crate::tree::TreePath;
@@ -44,6 +44,8 @@ pub(super) struct Ground {
     pub image: Arc<dyn Image>,
     /// Digests of its blocks.
     pub blocks: BlockList,
+    /// A file that holds the same bytes, if it was decoded just now and one was wanted.
+    pub twin: Option<Pending>,
     key: Digest,
     asked: Mutex<Asked>,
     keeping: Option<Keeping>,
@@ -53,14 +55,18 @@ pub(super) struct Ground {
 struct Decoded {
     image: Arc<dyn Image>,
     blocks: Option<BlockList>,
+    twin: Option<Pending>,
     keeping: Option<Keeping>,
 }
 
 impl From<Arc<dyn Image>> for Decoded {
     fn from(image: Arc<dyn Image>) -> Self {
-        Self { image, blocks: None, keeping: None }
+        Self { image, blocks: None, twin: None, keeping: None }
     }
 }
+
+/// Makes an empty file for a second copy of a base that is decoded now, if one is of use.
+pub(super) type Twin<'a> = &'a dyn Fn() -> Option<Pending>;
 
 /// Which paths below /usr there are, as far as anybody has asked.
 #[derive(Debug, Default)]
@@ -75,9 +81,9 @@ struct Found {
     answers: BTreeMap<String, bool>,
 }
 
-pub(super) fn open(lock: &Lock, desk: &Desk<'_>) -> Result<Ground, BakeError> {
+pub(super) fn open(lock: &Lock, twin: Twin<'_>, desk: &Desk<'_>) -> Result<Ground, BakeError> {
     let blob = base_blob(lock, desk)?;
-    let Decoded { image, blocks, keeping } = decoded(&blob, desk)?;
+    let Decoded { image, blocks, twin, keeping } = decoded(&blob, twin, desk)?;
     let name = Path::new("the base image");
     let base = base::recognise(gpt::parse(&*image, name)?, name)?;
     let known = desk.cache.record_get(RECORDS, &blob.digest.to_string())?;
@@ -88,7 +94,7 @@ pub(super) fn open(lock: &Lock, desk: &Desk<'_>) -> Result<Ground, BakeError> {
         None => find_out(&base, &image, blocks, desk)?,
     };
     let asked = Mutex::new(Asked { answers, is_new });
-    Ok(Ground { base, image, blocks, key: blob.digest, asked, keeping })
+    Ok(Ground { base, image, blocks, twin, key: blob.digest, asked, keeping })
 }
 
 fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
@@ -98,7 +104,7 @@ fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
 }
 
 /// Opens the base as a disk, decoded into the cache where it is compressed.
-fn decoded(blob: &Blob, desk: &Desk<'_>) -> Result<Decoded, BakeError> {
+fn decoded(blob: &Blob, twin: Twin<'_>, desk: &Desk<'_>) -> Result<Decoded, BakeError> {
     match decode::sniff(&blob.path)? {
         Format::Raw | Format::Qcow2 => return Ok(open_image(&blob.path)?.into()),
         Format::Foreign(_) | Format::Bzip2 | Format::Gzip | Format::Zstd => {}
@@ -108,15 +114,16 @@ fn decoded(blob: &Blob, desk: &Desk<'_>) -> Result<Decoded, BakeError> {
     if let Some(path) = desk.cache.derived_get(DECODED, &blob.digest) {
         return Ok(open_image(&path)?.into());
     }
-    let mut kept = Kept::new(desk.cache.derived_pending(DECODED, &blob.digest)?);
+    let mut kept = Kept::new(desk.cache.derived_pending(DECODED, &blob.digest)?, twin());
     decode::decode(&blob.path, Limits::default(), &mut kept, desk.jobs, desk.progress)?;
-    let (pending, blocks) = kept.into_parts();
+    let (pending, twin, blocks) = kept.into_parts();
     let file = pending.file().try_clone().map_err(FileError::at("open", pending.path()))?;
     let image = image_in(file, pending.path())?;
     let keeping = desk.cache.derived_put_beside(pending, blocks.digest(), alone);
-    // The blocks of a qcow2 file are not those of its disk.
-    let blocks = image.file().is_some().then_some(blocks);
-    Ok(Decoded { image, blocks, keeping: Some(keeping) })
+    // Blocks and bytes of a qcow2 file are not those of its disk.
+    let is_raw = image.file().is_some();
+    let (blocks, twin) = (is_raw.then_some(blocks), twin.filter(|_| is_raw));
+    Ok(Decoded { image, blocks, twin, keeping: Some(keeping) })
 }
 
 fn find_out(

@@ -199,8 +199,13 @@ impl Plan {
 
     /// Returns the name of the output in `format`.
     pub fn file_name(&self, format: Format) -> String {
-        format!("{}.{}", self.name, format.name())
+        file_name(&self.name, format)
     }
+}
+
+/// Returns the name of the output of the image `name` in `format`.
+pub(super) fn file_name(name: &str, format: Format) -> String {
+    format!("{name}.{}", format.name())
 }
 
 /// One thing that a bake does, as `kiln plan` shows it.

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::desk::Desk;
-use super::stock::CacheBlobs;
 use super::wanted::Wanted;
 use super::{Plan, makers};
 use crate::digest::Digest;
@@ -99,9 +98,9 @@ fn rebake(
     let pin = |world: &pin::World<'_>| pin::pin(&wanted.manifest, wanted.lock.as_ref(), &Mode::Replay, world);
     let pinned = makers::with_world(desk, &wanted, &Mode::Replay, pin).map_err(VerifyError::Pin)?;
     let (plan, mut ground) =
-        super::decide(&wanted, &pinned.lock, local_files, desk).map_err(VerifyError::Rebake)?;
+        super::decide(&wanted, &pinned.lock, local_files, &|| None, desk).map_err(VerifyError::Rebake)?;
     ground.keep().map_err(VerifyError::Rebake)?;
-    let sources = Sources::new(Some(ground.image.clone()), Box::new(CacheBlobs(desk.cache.clone())));
+    let sources = Sources::new(Some(ground.image.clone()), Box::new(desk.cache.clone()));
     let expected = DiskReader::new(plan.disk.clone(), Arc::new(sources));
     Ok((plan, expected, moved))
 }

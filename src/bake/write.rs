@@ -12,14 +12,16 @@ use serde::Serialize;
 use super::description::{self, Description};
 use super::desk::Desk;
 use super::error::BakeError;
-use super::stock::CacheBlobs;
-use super::{Order, Plan, Prepared};
+use super::ground::Ground;
+use super::{Order, Plan, Prepared, plan};
 use crate::blocks::BlockList;
 use crate::digest::{Digest, Hasher};
-use crate::host::disk::{DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw};
+use crate::host::disk::{
+    DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw, write_raw_over,
+};
 use crate::host::files::{self, Existing, FileError, Pending};
 use crate::lock::Lock;
-use crate::manifest::Format;
+use crate::manifest::{Format, Manifest};
 use crate::pin::Move;
 use crate::problem::Problem;
 
@@ -66,6 +68,15 @@ pub enum State {
     UpToDate,
 }
 
+/// Begins the raw output while nothing of it is known but that it will hold most of the base, which is being decoded.
+/// None where no raw output will be written.
+pub(super) fn begin(order: &Order<'_>, manifest: &Manifest) -> Option<Pending> {
+    let path = order.folder.join(plan::file_name(&manifest.name, Format::Raw));
+    let is_open = order.is_forced || path.symlink_metadata().is_err();
+    let is_wanted = is_open && manifest.outputs.formats.contains(&Format::Raw);
+    is_wanted.then(|| Pending::nameless(&path, IMAGE_MODE)).flatten()
+}
+
 pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> Result<Baked, BakeError> {
     let Prepared { plan, lock, moves, warnings, mut ground } = prepared;
     files::make_folder(order.folder)?;
@@ -74,11 +85,11 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
     let states = look_all(&plan, before.as_ref(), order, desk)?;
     let disk = DiskReader::new(
         plan.disk.clone(),
-        Arc::new(Sources::new(Some(ground.image.clone()), Box::new(CacheBlobs(desk.cache.clone())))),
+        Arc::new(Sources::new(Some(ground.image.clone()), Box::new(desk.cache.clone()))),
     );
     let (blocks, written) = match before {
         Some(before) if states.iter().all(|state| *state == State::UpToDate) => (before.blocks, Vec::new()),
-        _ => write_open(&plan, &states, &disk, &ground.blocks, order, desk)?,
+        _ => write_open(&plan, &states, &disk, &mut ground, order, desk)?,
     };
     ground.keep()?;
     let description = describe(&plan, &lock, blocks, desk.kiln);
@@ -123,13 +134,14 @@ fn write_open(
     plan: &Plan,
     states: &[State],
     disk: &DiskReader,
-    base: &BlockList,
+    ground: &mut Ground,
     order: &Order<'_>,
     desk: &Desk<'_>,
 ) -> Result<(BlockList, Vec<Pending>), BakeError> {
+    let (twin, base) = (ground.twin.take(), &ground.blocks);
     let (blocks, written) = std::thread::scope(|scope| {
         let blocks = scope.spawn(|| digests(disk, base, desk.jobs, desk.progress));
-        let written = write_formats(plan, states, disk, order, desk);
+        let written = write_formats(plan, states, disk, twin, order, desk);
         (blocks.join().expect("hashing does not panic"), written)
     });
     Ok((blocks.map_err(BakeError::Read)?, written?))
@@ -139,11 +151,16 @@ fn write_formats(
     plan: &Plan,
     states: &[State],
     disk: &DiskReader,
+    mut twin: Option<Pending>,
     order: &Order<'_>,
     desk: &Desk<'_>,
 ) -> Result<Vec<Pending>, BakeError> {
     let open = plan.formats.iter().zip(states).filter(|(_, state)| **state == State::Written);
     let write = |(format, _): (&Format, &State)| {
+        if let Some(twin) = twin.take_if(|_| *format == Format::Raw) {
+            write_raw_over(disk, &twin, desk.progress)?;
+            return Ok(twin);
+        }
         let pending = Pending::new(&order.folder.join(plan.file_name(*format)), IMAGE_MODE)?;
         match format {
             Format::Raw => write_raw(disk, &pending, desk.progress)?,

@@ -24,7 +24,7 @@ pub use compare::{CompareError, Compared, compare};
 pub use hash::{digests, image_digests};
 pub use image::{OpenError, RawFile, image_in, open_image};
 pub use qcow2::{LEVEL, write_qcow2};
-pub use raw::write_raw;
+pub use raw::{write_raw, write_raw_over};
 pub use reader::{DiskReader, Sources};
 
 /// An image that is open to read.

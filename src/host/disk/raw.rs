@@ -16,14 +16,41 @@ const STEP: u64 = 32 << 20;
 /// # Errors
 /// If a source can't be read or the file can't be written.
 pub fn write_raw(disk: &DiskReader, pending: &Pending, progress: &dyn Progress) -> Result<(), WriteError> {
+    write(disk, pending, progress, |_| false)
+}
+
+/// As [`write_raw`], over a file made by [`Pending::nameless`] that holds the base's bytes at the base's own places.
+///
+/// # Errors
+/// As [`write_raw`].
+pub fn write_raw_over(
+    disk: &DiskReader,
+    pending: &Pending,
+    progress: &dyn Progress,
+) -> Result<(), WriteError> {
+    let others = disk.disk().not_base();
+    others.iter().try_for_each(|range| pending.punch(range.start, range.end - range.start))?;
+    write(disk, pending, progress, Extent::is_in_place)
+}
+
+/// Writes all extents but those that are there already.
+fn write(
+    disk: &DiskReader,
+    pending: &Pending,
+    progress: &dyn Progress,
+    is_there: impl Fn(&Extent) -> bool,
+) -> Result<(), WriteError> {
     let id = pending.path().display().to_string();
     progress.begin(&id, "writing raw image", Some(disk.size()));
     pending.set_size(disk.size())?;
     let writer = Writer { disk, pending, progress, id: &id };
     let mut done = 0;
     for extent in &disk.disk().extents {
-        progress.advance(&id, extent.offset - done);
-        writer.write(extent)?;
+        let skipped = if is_there(extent) { extent.end() } else { extent.offset };
+        progress.advance(&id, skipped - done);
+        if !is_there(extent) {
+            writer.write(extent)?;
+        }
         done = extent.end();
     }
     progress.advance(&id, disk.size() - done);

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
 
 use super::copy::copy_range;
 use super::temporary::{name_nameless, open_nameless, open_new, rename_new, sweep, temporary_name};
@@ -24,6 +24,9 @@ pub enum Existing {
     /// Fail and leave it as it is.
     Keep,
 }
+
+/// fallocate(2): a hole instead of what was there, the size as before.
+const HOLE: FallocateFlags = FallocateFlags::FALLOC_FL_PUNCH_HOLE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
 
 /// A file that is being written and has not got its name yet.
 #[derive(Debug)]
@@ -55,6 +58,21 @@ impl Pending {
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| FileError::at("lock", path)(errno.into()))?;
         Ok(Self { file, path: path.to_owned(), temporary })
+    }
+
+    /// Makes a file without a name for `path`, whose folder may still be missing: it lies on the same filesystem.
+    ///
+    /// None where the filesystem can't do that or punches no holes. Nothing is left of it whatever happens, so it may be
+    /// begun before it is certain that it will be wanted.
+    pub fn nameless(path: &Path, mode: u32) -> Option<Self> {
+        let folder = folder_of(path).ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+        if folder == folder_of(path) {
+            sweep(path).ok()?;
+        }
+        let file = fault::check_write().and_then(|()| open_nameless(folder, mode)).ok()?;
+        fallocate(&file, HOLE, 0, 4096).ok()?;
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?;
+        Some(Self { file, path: path.to_owned(), temporary: None })
     }
 
     /// Returns the file, to read what has been written.
@@ -91,6 +109,16 @@ impl Pending {
         fault::check_write()
             .and_then(|()| self.file.set_len(size))
             .map_err(FileError::at("resize", &self.path))
+    }
+
+    /// Empties a range of a file made by [`Pending::nameless`]: it reads as zeros and takes no space.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn punch(&self, offset: u64, len: u64) -> Result<(), FileError> {
+        let punched =
+            fault::check_write().and_then(|()| Ok(fallocate(&*self.file, HOLE, offset as i64, len as i64)?));
+        punched.map_err(FileError::at("write", &self.path))
     }
 
     /// Copies `len` bytes of `from` at `from_offset` to `offset`, inside the kernel where it can.
@@ -187,6 +215,19 @@ mod tests {
         replace(&path, b"new", 0o600).unwrap();
         assert_eq!(read(&path, 10).unwrap(), b"new");
         assert_eq!(list(folder.path()).unwrap(), ["name"]);
+    }
+
+    #[test]
+    fn a_nameless_file_waits_for_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/name");
+        let pending = Pending::nameless(&path, 0o644).unwrap();
+        pending.write_at(&[1; 8192], 0).unwrap();
+        pending.punch(0, 4096).unwrap();
+        assert!(list(folder.path()).unwrap().is_empty());
+        super::super::make_folder(&folder.path().join("a/b")).unwrap();
+        pending.commit(Existing::Keep).unwrap();
+        assert_eq!(read(&path, 8192).unwrap(), [[0; 4096], [1; 4096]].concat());
     }
 
     #[test]

@@ -99,12 +99,15 @@ fn holes_stay_holes_on_the_real_filesystem() {
         } else {
             input.clone()
         };
-        let mut kept = Kept::new(Pending::new(&output, 0o644).unwrap());
+        let twin = Pending::nameless(&folder.path().join("not there yet/twin"), 0o644).unwrap();
+        let mut kept = Kept::new(Pending::new(&output, 0o644).unwrap(), Some(twin));
         assert_eq!(decode(&input, Limits::default(), &mut kept, 2, &Silent).unwrap(), 3 << 30);
-        let (pending, blocks) = kept.into_parts();
+        let (pending, twin, blocks) = kept.into_parts();
         // What was hashed on the way is what is there.
-        let image = RawFile::new(pending.file().try_clone().unwrap()).unwrap();
-        assert_eq!(blocks, image_digests(&image, 2, &Silent).unwrap());
+        for file in [pending.file(), twin.unwrap().file()] {
+            let image = RawFile::new(file.try_clone().unwrap()).unwrap();
+            assert_eq!(blocks, image_digests(&image, 2, &Silent).unwrap());
+        }
         pending.commit(Existing::Replace).unwrap();
         let made = output.metadata().unwrap();
         assert_eq!(made.len(), 3 << 30);

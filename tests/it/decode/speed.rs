@@ -25,7 +25,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn by_kiln(input: &Path, folder: &Path) {
-    let mut output = Kept::new(Pending::new(&folder.join("out"), 0o644).unwrap());
+    let mut output = Kept::new(Pending::new(&folder.join("out"), 0o644).unwrap(), None);
     decode(input, Limits::default(), &mut output, 2, &Silent).unwrap();
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Random disks: raw, qcow2 and a naive copy hold the same bytes, and the files don't depend on the threads.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use kiln::disk::{Disk, Extent, ReadAt, Source};
-use kiln::host::disk::open_image;
+use kiln::host::disk::{DiskReader, open_image, write_raw_over};
+use kiln::host::files::{Existing, Pending};
+use kiln::progress::Silent;
 use proptest::prelude::*;
 
 use super::bases::{noise, run};
@@ -92,6 +95,16 @@ fn world(pieces: &[Piece], tail: u64) -> World {
     world
 }
 
+/// Writes the disk over a file that holds the base already, and returns its bytes.
+fn over_a_twin(disk: &DiskReader, base: &[u8], folder: &Path) -> Vec<u8> {
+    let path = folder.join("over.raw");
+    let twin = Pending::nameless(&path, 0o644).unwrap();
+    twin.write_at(base, 0).unwrap();
+    write_raw_over(disk, &twin, &Silent).unwrap();
+    twin.commit(Existing::Replace).unwrap();
+    std::fs::read(path).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -108,6 +121,7 @@ proptest! {
         prop_assert!(read == naive, "reader");
         let (raw, qcow2) = write_both(&disk, folder.path(), 1);
         prop_assert!(std::fs::read(&raw).unwrap() == naive, "raw");
+        prop_assert!(over_a_twin(&disk, &base_bytes(), folder.path()) == naive, "raw over a twin");
         run(Command::new("qemu-img").args(["check", "-q", "-f", "qcow2"]).arg(&qcow2));
         run(Command::new("qemu-img").args(["compare", "-q", "-f", "raw", "-F", "qcow2"]).args([&raw, &qcow2]));
         let back = open_image(&qcow2).unwrap();
