@@ -73,10 +73,18 @@ pub enum Trust {
         /// Whether the key is named in the manifest instead of compiled in.
         by_manifest: bool,
     },
-    /// A provenance attestation was checked.
+    /// A keyless signature was checked (see [`crate::sigstore`]).
     Attested {
-        /// By whom.
+        /// By whom: a mail address.
         by: String,
+        /// Address of the server that knows them.
+        known_to: String,
+        /// SHA-256 of the root certificate.
+        root: String,
+        /// When the key was certified, seconds since 1970.
+        certified_at_s: u64,
+        /// Whether the root is named in the manifest instead of compiled in.
+        by_manifest: bool,
     },
     /// Built here from pinned source.
     Built {

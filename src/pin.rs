@@ -4,6 +4,7 @@
 //!
 //! This is a flow: it decides with [`crate::lock`] and acts through [`crate::host`]. It reads and writes no lock file.
 
+mod attested;
 mod build;
 mod error;
 mod fetch;
@@ -14,6 +15,7 @@ mod newest;
 mod require;
 mod signed;
 mod unused;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -7,7 +7,8 @@ mod checksum;
 mod flatcar;
 mod table;
 
-use crate::manifest::{Arch, Release};
+use crate::manifest::input::{Arch, Release};
+use crate::sigstore::Signer;
 
 pub use checksum::{find_sha256, pointer_version};
 pub use flatcar::FINGERPRINT as FLATCAR_FINGERPRINT;
@@ -21,6 +22,8 @@ pub struct Place {
     pub file: String,
     /// How upstream lets it be verified.
     pub verify: Verify,
+    /// Better evidence, which a mirror may lack.
+    pub keyless: Option<Keyless>,
     /// The largest size that makes sense, in bytes.
     pub size_max: u64,
 }
@@ -46,6 +49,19 @@ pub enum Verify {
     },
     /// Not at all.
     Nothing,
+}
+
+/// A keyless signature of Sigstore's: see [`crate::sigstore`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyless {
+    /// Where the signature lies.
+    pub signature: String,
+    /// Where the signer's certificate lies.
+    pub certificate: String,
+    /// Where the certificates of the authority lie.
+    pub authority: String,
+    /// Whose signature counts.
+    pub signer: Signer,
 }
 
 /// A small file that says what is newest.
@@ -104,6 +120,9 @@ pub enum ReleaseError {
     },
 }
 
+/// Where Fulcio lists its authorities (sigstore/fulcio, README, "Public Instance"); a mirror has it below this path.
+const AUTHORITY: &str = "fulcio.sigstore.dev/api/v2/trustBundle";
+
 /// Returns where the file of `component` lies.
 ///
 /// # Errors
@@ -130,7 +149,17 @@ pub fn component(release: &Release, component: &str, arch: Arch) -> Result<Place
         None => Verify::Nothing,
     };
     let file = if layout.is_program { component.to_owned() } else { name.clone() };
-    Ok(Place { url: format!("{folder}/{name}"), file, verify, size_max: table::SIZE_MAX_BYTES })
+    let url = format!("{folder}/{name}");
+    let keyless = layout.signer.map(|signer| Keyless {
+        signature: format!("{url}.sig"),
+        certificate: format!("{url}.cert"),
+        authority: match &release.mirror {
+            Some(_) => format!("{prefix}/{AUTHORITY}"),
+            None => format!("https://{AUTHORITY}"),
+        },
+        signer,
+    });
+    Ok(Place { url, file, verify, keyless, size_max: table::SIZE_MAX_BYTES })
 }
 
 /// Returns where the disk image of a Flatcar release lies. `version` is never "current": resolve that first.

@@ -64,7 +64,10 @@ fn evidence(trust: &Trust) -> String {
         Trust::Signed { key, by_manifest: true, .. } => {
             format!("signed by {key}, a key that the manifest names")
         }
-        Trust::Attested { by } => format!("attested by {by}"),
+        Trust::Attested { by, by_manifest: false, .. } => format!("signed by {by}, as Sigstore certifies"),
+        Trust::Attested { by, by_manifest: true, .. } => {
+            format!("signed by {by}, as an authority certifies that the manifest names")
+        }
         Trust::Built { from } => {
             let facts: Vec<String> =
                 ["go", "cc", "libc"].iter().filter_map(|fact| from.get(*fact).cloned()).collect();

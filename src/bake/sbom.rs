@@ -119,7 +119,8 @@ fn properties(locked: &Locked) -> Vec<Value> {
             from.iter()
                 .map(|(name, value)| json!({ "name": format!("kiln:built-from:{name}"), "value": value })),
         ),
-        Trust::Attested { .. } | Trust::SameOrigin { .. } | Trust::Given | Trust::FirstUse => {}
+        Trust::Attested { by, .. } => properties.push(json!({ "name": "kiln:attested-by", "value": by })),
+        Trust::SameOrigin { .. } | Trust::Given | Trust::FirstUse => {}
     }
     properties
 }

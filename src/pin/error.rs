@@ -9,6 +9,7 @@ use crate::host::files::FileError;
 use crate::lock::{Misfit, TrustLevel};
 use crate::openpgp::OpenpgpError;
 use crate::release::ReleaseError;
+use crate::sigstore::SigstoreError;
 
 use super::MakeError;
 
@@ -80,6 +81,14 @@ pub enum InputError {
         url: String,
         /// Why not.
         error: OpenpgpError,
+    },
+    /// Certificate, authority or signature of a keyless signature don't count.
+    #[error("{url} does not count: {error}")]
+    Keyless {
+        /// Which of them: where it lies.
+        url: String,
+        /// Why not.
+        error: SigstoreError,
     },
     /// Nothing may be fetched, and it is not in the cache.
     #[error(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A new pin of something that is fetched: the file, and the best evidence for it that upstream offers.
 
-use super::{InputError, World, signed, single};
+use super::upstream::Fetch;
+use super::{InputError, World, attested, signed, single};
 use crate::digest::Digest;
 use crate::host::cache::Blob;
-use crate::host::download::{Downloader, Want};
 use crate::lock::{Input, Locked, Trust};
 use crate::manifest::{Release, Source};
 use crate::release::{self, Place, Verify};
@@ -43,19 +43,11 @@ pub(super) fn place(input: &Input<'_>, version: Option<&str>) -> Result<Place, I
             url: url.clone(),
             file: file_name(url, input.name),
             verify: Verify::Nothing,
+            keyless: None,
             size_max: URL_MAX_BYTES,
         }),
         _ => unreachable!("only what is fetched has a place"),
     }
-}
-
-/// One input on its way.
-pub(super) struct Fetch<'a> {
-    pub(super) input: &'a Input<'a>,
-    pub(super) old: Option<&'a Locked>,
-    pub(super) keys: &'a [String],
-    pub(super) world: &'a World<'a>,
-    pub(super) downloads: &'a Downloader,
 }
 
 impl Fetch<'_> {
@@ -72,6 +64,12 @@ impl Fetch<'_> {
     fn release(&self, release: &Release) -> Result<Locked, InputError> {
         let version = self.version(release)?;
         let place = place(self.input, Some(&version))?;
+        if let Some(keyless) = &place.keyless
+            && let Some(check) = attested::prepare(self, keyless)?
+        {
+            let (blob, trust) = self.proven(&place, None, &|blob| check.run(blob))?;
+            return Ok(self.locked(place, &blob, trust, Some(version)));
+        }
         let (blob, trust) = match &place.verify {
             Verify::Signature { url, key_url, .. } => {
                 self.signed(&place, url, std::slice::from_ref(key_url), None)?
@@ -111,28 +109,27 @@ impl Fetch<'_> {
     ) -> Result<(Blob, Trust), InputError> {
         // Before the large file, so that a wrong key costs no half gigabyte.
         let check = signed::prepare(self, signature, key_urls)?;
+        self.proven(place, sha256, &|blob| check.run(blob))
+    }
+
+    /// Fetches a file that `check` says the trust of.
+    fn proven(
+        &self,
+        place: &Place,
+        sha256: Option<Digest>,
+        check: &dyn Fn(&Blob) -> Result<Trust, InputError>,
+    ) -> Result<(Blob, Trust), InputError> {
         // What was pinned before need not be fetched again if it is what upstream signs.
         let old = self.old.and_then(|old| old.files.values().next());
         let old = old.filter(|file| sha256.is_none_or(|sha256| sha256 == file.sha256));
         if let Some(blob) = old.and_then(|file| self.world.cache.get(&file.sha256))
-            && let Ok(trust) = check.run(&blob)
+            && let Ok(trust) = check(&blob)
         {
             return Ok((blob, trust));
         }
         let blob = self.file(place, sha256)?;
-        let trust = check.run(&blob)?;
+        let trust = check(&blob)?;
         Ok((blob, trust))
-    }
-
-    pub(super) fn small(&self, url: &str, size_max: u64) -> Result<Vec<u8>, InputError> {
-        let fetching = self.downloads.small(url, size_max, self.world.progress);
-        Ok(self.world.runtime.block_on(fetching)?)
-    }
-
-    fn file(&self, place: &Place, sha256: Option<Digest>) -> Result<Blob, InputError> {
-        let (url, size_max) = (place.url.clone(), place.size_max);
-        let want = Want { url, sha256, sha512: None, size: None, size_max };
-        Ok(self.world.runtime.block_on(self.downloads.file(&want, self.world.progress))?)
     }
 
     fn locked(&self, place: Place, blob: &Blob, trust: Trust, version: Option<String>) -> Locked {
@@ -142,7 +139,8 @@ impl Fetch<'_> {
     /// Where keys named in the manifest lie: beside the signature, by fingerprint. Only their fingerprint makes them count.
     fn key_urls(&self, signature: &str) -> Vec<String> {
         let folder = signature.rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.keys.iter().map(|fingerprint| format!("{folder}/{fingerprint}.asc")).collect()
+        let keys = self.keys.iter().filter(|key| key.len() == release::FLATCAR_FINGERPRINT.len());
+        keys.map(|fingerprint| format!("{folder}/{fingerprint}.asc")).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io::{BufReader, Read};
 
 use super::InputError;
-use super::fetch::Fetch;
+use super::upstream::Fetch;
 use crate::host::cache::Blob;
 use crate::host::files;
 use crate::lock::Trust;
@@ -50,6 +50,7 @@ impl Check {
 /// Flatcar's own key and those that the manifest names.
 fn accepted(keys: &[String]) -> Vec<Accepted> {
     let own = Accepted { fingerprint: FLATCAR_FINGERPRINT.to_owned(), by_manifest: false };
-    let named = keys.iter().map(|key| Accepted { fingerprint: key.clone(), by_manifest: true });
+    let named = keys.iter().filter(|key| key.len() == FLATCAR_FINGERPRINT.len());
+    let named = named.map(|key| Accepted { fingerprint: key.clone(), by_manifest: true });
     std::iter::once(own).chain(named).collect()
 }

@@ -5,7 +5,7 @@
 //! `build_library/vm_image_util.sh` (which flavour has which disk format).
 
 use super::{Place, Pointer, ReleaseError, Verify};
-use crate::manifest::{Arch, Release};
+use crate::manifest::input::{Arch, Release};
 
 /// Primary fingerprint of "Flatcar Buildbot (Official Builds)", made on 2018-02-26; certifies the signing subkeys.
 pub const FINGERPRINT: &str = "F88CFEDEFF29A5B4D9523864E25D9AED0593B34A";
@@ -47,7 +47,7 @@ pub(super) fn image(
         key_url: format!("{site}/{KEY_PATH}"),
         fingerprint: FINGERPRINT,
     };
-    Ok(Place { url, file, verify, size_max: SIZE_MAX_BYTES })
+    Ok(Place { url, file, verify, keyless: None, size_max: SIZE_MAX_BYTES })
 }
 
 pub(super) fn current(release: &Release, arch: Arch) -> Option<Pointer> {

@@ -4,7 +4,8 @@
 //! Sources: kubernetes.io "Download Kubernetes"; the release pages of each project on GitHub as of 2026.
 
 use super::{Pointer, ReleaseError};
-use crate::manifest::Release;
+use crate::manifest::input::Release;
+use crate::sigstore::Signer;
 
 /// Larger than any program or archive here (the largest, kubelet and etcd, have well below 200 MB).
 pub(super) const SIZE_MAX_BYTES: u64 = 2 << 30;
@@ -22,11 +23,19 @@ pub(super) struct Layout {
     pub(super) file: &'static str,
     /// The file of digests in the same folder.
     pub(super) sums: Option<&'static str>,
+    /// Who signs each file without a key of their own (`.sig` and `.cert` beside it).
+    pub(super) signer: Option<Signer>,
     /// Components that it has files for.
     pub(super) components: &'static [&'static str],
     /// Whether the file is the program itself, which then keeps the component's name.
     pub(super) is_program: bool,
 }
+
+/// Source: kubernetes.io "Verify Signed Kubernetes Artifacts"; binaries are signed from 1.26 on.
+const KUBERNETES: Signer = Signer {
+    identity: "krel-staging@k8s-releng-prod.iam.gserviceaccount.com",
+    issuer: "https://accounts.google.com",
+};
 
 const LAYOUTS: &[Layout] = &[
     Layout {
@@ -36,6 +45,7 @@ const LAYOUTS: &[Layout] = &[
         file: "{component}",
         // Bare hex, without a name.
         sums: Some("{component}.sha256"),
+        signer: Some(KUBERNETES),
         components: &[
             "kubelet",
             "kube-proxy",
@@ -53,6 +63,7 @@ const LAYOUTS: &[Layout] = &[
         folder: "{version}",
         file: "etcd-{version}-linux-{arch}.tar.gz",
         sums: Some("SHA256SUMS"),
+        signer: None,
         components: &["etcd"],
         is_program: false,
     },
@@ -62,6 +73,7 @@ const LAYOUTS: &[Layout] = &[
         folder: "{version}",
         file: "containerd-{number}-linux-{arch}.tar.gz",
         sums: Some("containerd-{number}-linux-{arch}.tar.gz.sha256sum"),
+        signer: None,
         components: &["containerd"],
         is_program: false,
     },
@@ -72,6 +84,7 @@ const LAYOUTS: &[Layout] = &[
         file: "runc.{arch}",
         // Lists all files of the release, within a clear-signed text.
         sums: Some("runc.sha256sum"),
+        signer: None,
         components: &["runc"],
         is_program: true,
     },
@@ -81,6 +94,7 @@ const LAYOUTS: &[Layout] = &[
         folder: "{version}",
         file: "cni-plugins-linux-{arch}-{version}.tgz",
         sums: Some("cni-plugins-linux-{arch}-{version}.tgz.sha256"),
+        signer: None,
         components: &["cni-plugins"],
         is_program: false,
     },
@@ -91,6 +105,7 @@ const LAYOUTS: &[Layout] = &[
         file: "flannel-{version}-linux-{arch}.tar.gz",
         // Publishes none; its attestation covers the container image only.
         sums: None,
+        signer: None,
         components: &["flannel"],
         is_program: false,
     },
@@ -100,6 +115,7 @@ const LAYOUTS: &[Layout] = &[
         folder: "{version}",
         file: "cri-dockerd-{number}.{arch}.tgz",
         sums: None,
+        signer: None,
         components: &["cri-dockerd"],
         is_program: false,
     },
@@ -109,6 +125,7 @@ const LAYOUTS: &[Layout] = &[
         folder: "{version}",
         file: "coredns_{number}_linux_{arch}.tgz",
         sums: Some("coredns_{number}_linux_{arch}.tgz.sha256"),
+        signer: None,
         components: &["coredns"],
         is_program: false,
     },

@@ -4,6 +4,7 @@
 mod download;
 mod full;
 mod gpg;
+pub mod keyless;
 mod killed;
 mod name;
 mod pins;

@@ -13,8 +13,8 @@ use crate::marks::report::Report;
 /// Kinds of units that can be a file (systemd.unit(5); devices and scopes can't).
 const UNIT_KINDS: [&str; 9] =
     ["service", "socket", "mount", "automount", "swap", "target", "path", "timer", "slice"];
-/// A primary key's fingerprint, version 4 (RFC 9580, 5.5.4.2): SHA-1, 40 hex digits.
-const FINGERPRINT_DIGITS: usize = 40;
+/// Digits of a primary key's fingerprint, version 4 (RFC 9580, 5.5.4.2: SHA-1), and of a certificate's (SHA-256).
+const FINGERPRINT_DIGITS: [usize; 2] = [40, 64];
 
 pub fn units<'a>(raw: Vec<raw::Unit>, at: &At<'a>, texts: &mut Texts<'_>) -> Vec<Placed<'a, Unit>> {
     let both = raw.into_iter().zip(at.items());
@@ -148,9 +148,10 @@ pub fn sysctls(
 pub fn keys(texts: &[String], at: &At<'_>, report: &mut Report) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for (text, at) in texts.iter().zip(at.items()) {
-        // gpg prints fingerprints in groups of four.
-        let key: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
-        let is_key = key.len() == FINGERPRINT_DIGITS && key.bytes().all(|b| b.is_ascii_hexdigit());
+        // gpg prints fingerprints in groups of four, openssl with colons.
+        let key: String =
+            text.chars().filter(|c| !" :".contains(*c)).map(|c| c.to_ascii_uppercase()).collect();
+        let is_key = FINGERPRINT_DIGITS.contains(&key.len()) && key.bytes().all(|b| b.is_ascii_hexdigit());
         if !is_key {
             let fix = "give it the 40 hex digits that 'gpg --fingerprint' prints; shorter ids can be forged"
                 .to_owned();

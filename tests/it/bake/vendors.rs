@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `image/kiln.yaml` itself, from the vendors' addresses: a proxy leads every one of them to a server of the test's own
 //! that is laid out as theirs, redirects included. So nothing in the manifest is changed but this: nobody can sign for
-//! Flatcar, so `keys:` names the test's own key as well, and without that the bake is refused.
+//! Flatcar or certify as Sigstore, so `keys:` names the test's own key and root as well, and without that the bake is
+//! refused.
 
 use std::fs;
 use std::path::Path;
@@ -13,9 +14,10 @@ use kiln::digest::Digest;
 use super::shop::{FIRSTBOOT, Shop, is_firstboot, succeeded};
 use crate::disk::bases::{self, Layout, run};
 use crate::disk::kept::kept;
+use crate::fetch::keyless::Fulcio;
 use crate::fetch::proxy::Proxy;
 use crate::fetch::server::{Serve, Server};
-use crate::fetch::vendor::{Vendor, publish_with_digest, vendor};
+use crate::fetch::vendor::{Vendor, vendor};
 
 const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
 
@@ -29,6 +31,7 @@ struct Town {
     server: Server,
     proxy: Proxy,
     vendor: Arc<Vendor>,
+    fulcio: Fulcio,
 }
 
 /// Returns a base as Flatcar publishes it: one bzip2 stream by lbzip2. Made once, kept in the target folder.
@@ -70,7 +73,7 @@ impl Town {
         run(Command::new("cp").arg("-r").arg(repository.join("units")).arg(shop.path("units")));
         run(Command::new("cp").arg("-r").arg(repository.join("image/addons")).arg(shop.path("image/addons")));
         let proxy = Proxy::start(Some(server.port()));
-        Self { shop, server, proxy, vendor }
+        Self { shop, server, proxy, vendor, fulcio: Fulcio::new() }
     }
 
     fn publish(&self) {
@@ -78,11 +81,12 @@ impl Town {
         for name in KUBERNETES {
             // dl.k8s.io sends programs on to its CDN, and gives digests there too.
             let path = format!("release/v1.36.3/bin/linux/amd64/{name}");
-            publish_with_digest(&self.server, &format!("cdn/{path}"), &program(name));
-            for path in [path.clone(), format!("{path}.sha256")] {
+            self.fulcio.publish(&self.server, &format!("cdn/{path}"), &program(name));
+            for path in ["", ".sha256", ".sig", ".cert"].map(|suffix| format!("{path}{suffix}")) {
                 self.send_on(&path, &format!("https://cdn.dl.k8s.io/cdn/{path}"));
             }
         }
+        self.server.file("api/v2/trustBundle", self.fulcio.bundle.as_bytes());
         let flannel = archive(&["flanneld", "mk-docker-opts.sh"]);
         let flannel_name = "flannel-v0.28.4-linux-amd64.tar.gz";
         self.release("flannel-io/flannel", "v0.28.4", flannel_name, &flannel);
@@ -113,11 +117,11 @@ impl Town {
         self.server.put(path, Serve::Redirect(to.to_owned()));
     }
 
-    /// Adds the test's key to those that the manifest trusts.
+    /// Adds the test's key and authority to those that the manifest trusts.
     fn trust(&self) {
         let path = self.shop.path("image/kiln.yaml");
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(path, format!("{text}\nkeys: [{}]\n", self.vendor.primary)).unwrap();
+        fs::write(path, format!("{text}\nkeys: [{}, {}]\n", self.vendor.primary, self.fulcio.root)).unwrap();
     }
 
     fn bake(&self, out: &str, words: &[&str]) -> Output {
@@ -162,9 +166,9 @@ fn the_real_manifest_bakes_from_servers_laid_out_as_the_vendors_are() {
     let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
     for wanted in [
         ["base", "4593.2.5", "signed"],
-        ["kubelet", "v1.36.3", "same-origin"],
-        ["kube-proxy", "v1.36.3", "same-origin"],
-        ["kube-apiserver", "v1.36.3", "same-origin"],
+        ["kubelet", "v1.36.3", "attested"],
+        ["kube-proxy", "v1.36.3", "attested"],
+        ["kube-apiserver", "v1.36.3", "attested"],
         ["etcd", "v3.6.8", "same-origin"],
         ["flannel", "v0.28.4", "first-use"],
         ["cni-plugins", "v1.9.1", "same-origin"],
@@ -172,7 +176,13 @@ fn the_real_manifest_bakes_from_servers_laid_out_as_the_vendors_are() {
     ] {
         assert!(lines.iter().any(|line| line.starts_with(&wanted)), "{wanted:?} is not in:\n{said}");
     }
-    let hosts = ["cdn.dl.k8s.io", "dl.k8s.io", "github.com", "release-assets.githubusercontent.com"];
+    let hosts = [
+        "cdn.dl.k8s.io",
+        "dl.k8s.io",
+        "fulcio.sigstore.dev",
+        "github.com",
+        "release-assets.githubusercontent.com",
+    ];
     let hosts = hosts.into_iter().chain(["stable.release.flatcar-linux.net", "www.flatcar.org"]);
     assert_eq!(town.proxy.asked(), hosts.map(|host| format!("{host}:443")).collect::<Vec<_>>());
     judge_contents(&town);

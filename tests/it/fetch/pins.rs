@@ -15,9 +15,11 @@ use kiln::pin::{
     Bounds, Made, MakeError, Makers, Mode, PinError, Pinned, World, keep_lock, kept, newest, pin, unused,
 };
 use kiln::progress::Silent;
+use kiln::sigstore;
 
 use super::download::{bytes, limits, settings};
 use super::gpg::{DAY_S, START_S};
+use super::keyless::{AUTHORITY, Fulcio};
 use super::server::{Serve, Server};
 use super::vendor::{SIGNED_S, Vendor, publish_with_digest, vendor};
 
@@ -493,4 +495,49 @@ fn what_no_lock_names_can_be_swept_away() {
     drop(cache);
     Alone::open(&root, Duration::ZERO).unwrap().remove(&gone).unwrap();
     assert!(!stray.path.exists());
+}
+
+/// Where the test's server has kubelet.
+const KUBELET: &str = "k8s/v1.34.2/bin/linux/amd64/kubelet";
+
+#[test]
+fn kubernetes_programs_are_attested_where_the_server_has_their_signatures() {
+    let (mut kiln, fulcio) = (kiln().only("kubelet"), Fulcio::new());
+    fulcio.publish(&kiln.server, KUBELET, b"kubelet");
+    kiln.server.file(&format!("k8s/{AUTHORITY}"), fulcio.bundle.as_bytes());
+    kiln.manifest.components[0].require = Some(TrustLevel::Attested);
+    let words = kiln.words(None, &Mode::Make);
+    let refusal = format!("kubelet: https://localhost/k8s/{AUTHORITY} does not count: it holds ");
+    assert!(words.starts_with(&refusal) && words.contains(sigstore::ROOT), "{words}");
+
+    kiln.manifest.keys.push(fulcio.root.clone());
+    let lock = kiln.lock();
+    let Trust::Attested { by, known_to, root, by_manifest: true, .. } = &lock.inputs["kubelet"].trust else {
+        panic!("{lock:?}");
+    };
+    assert_eq!(by, "krel-staging@k8s-releng-prod.iam.gserviceaccount.com");
+    assert_eq!((known_to.as_str(), root), ("https://accounts.google.com", &fulcio.root));
+    assert_eq!(parse(&render(&lock), std::path::Path::new("test.lock")).unwrap(), lock);
+
+    // Signed, but not this.
+    kiln.server.file(KUBELET, b"KUBELET");
+    assert_eq!(
+        kiln.words(None, &Mode::Make),
+        format!(
+            "kubelet: https://localhost/{KUBELET}.sig does not count: the file was changed after it was signed, or the \
+             signature is another file's"
+        )
+    );
+}
+
+#[test]
+fn where_a_mirror_has_no_signatures_the_digest_is_what_there_is() {
+    let mut kiln = kiln().only("kubelet");
+    assert_eq!(kiln.lock().inputs["kubelet"].trust.level(), TrustLevel::SameOrigin);
+    kiln.manifest.components[0].require = Some(TrustLevel::Attested);
+    assert_eq!(
+        kiln.words(None, &Mode::Make),
+        "kubelet: its trust is 'same-origin', but 'require: attested' asks for more; this source offers no more: use \
+         another one, or 'require: same-origin'"
+    );
 }

@@ -116,13 +116,14 @@ impl Server {
 }
 
 /// Whom the server may pass for, with a CA that only a test trusts: the vendors too, behind a test's own proxy.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "localhost",
     "release.kiln.test",
     "stable.release.flatcar-linux.net",
     "www.flatcar.org",
     "dl.k8s.io",
     "cdn.dl.k8s.io",
+    "fulcio.sigstore.dev",
     "github.com",
     "release-assets.githubusercontent.com",
 ];
