@@ -9,6 +9,7 @@
 mod compile;
 mod error;
 mod folder;
+mod libraries;
 mod modules;
 mod network;
 mod recipe;
@@ -108,19 +109,22 @@ impl Builder<'_> {
             return Ok(built);
         }
         self.cache.go_used();
-        let packages = modules::fetch(self, order, &toolchain)?;
-        let compiled = compile::compile(self, order, &toolchain, &packages)?;
-        let built = Built { files: self.store(&compiled)?, from: recipe.facts() };
+        let modules = modules::fetch(self, order, &toolchain)?;
+        let mut from = recipe.facts();
+        from.extend(libraries::facts(self, &modules.libraries));
+        let compiled = compile::compile(self, order, &toolchain, &modules.packages)?;
+        let built = Built { files: self.store(&compiled)?, from };
         self.cache.record_put(RECORDS, &key.to_string(), &json(&built))?;
         Ok(built)
     }
 
-    /// Returns what the record of `key` names, unless a program of it is gone from the cache.
+    /// Returns what the record of `key` names, unless a program of it is gone from the cache or a C library has moved.
     fn recorded(&self, key: &Digest) -> Result<Option<Built>, CacheError> {
         let record = self.cache.record_get(RECORDS, &key.to_string())?;
         // A record that can't be read is no reason to stop: the build that follows replaces it.
         let built = record.and_then(|bytes| serde_json::from_slice::<Built>(&bytes).ok());
-        Ok(built.filter(|built| built.files.values().all(|file| self.has(file))))
+        let built = built.filter(|built| built.files.values().all(|file| self.has(file)));
+        Ok(built.filter(|built| libraries::are_as_in(self, &built.from)))
     }
 
     fn has(&self, file: &LockedFile) -> bool {

@@ -329,3 +329,34 @@ fn cgo_is_refused_for_another_architecture() {
         "{error}"
     );
 }
+
+#[test]
+fn a_c_library_that_moves_is_compiled_in_anew() {
+    let main = "package main\n\n// #cgo pkg-config: kilntiny\nimport \"C\"\n\nfunc main() { println(int(C.TINY)) }\n";
+    let mut module = Module::new(&[("go.mod", GO_MOD), ("main.go", main)]);
+    module.go.cgo = true;
+    let tools = tempfile::tempdir().unwrap();
+    let place = |version: &str| {
+        let text = format!("Name: tiny\nDescription: tiny\nVersion: {version}\nCflags: -DTINY=7\n");
+        fs::write(tools.path().join("kilntiny.pc"), text).unwrap();
+    };
+    // The real one, which looks in one folder more: nothing but PATH reaches compilers.
+    let (script, real) = (tools.path().join("pkg-config"), which("pkg-config"));
+    let text =
+        format!("#!/bin/sh\nPKG_CONFIG_PATH={} exec {} \"$@\"\n", tools.path().display(), real.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let environment = environment_with(&[("PATH", &path)]);
+    let build = |heard: &Heard| module.build_in(&shared(), &environment, heard).unwrap();
+    let unchanged = |heard: &Heard| heard.count("end tiny: unchanged");
+
+    place("1.0");
+    assert_eq!(build(&Heard::default()).from["pkg-config kilntiny"], "1.0");
+    let heard = Heard::default();
+    build(&heard);
+    assert_eq!(unchanged(&heard), 1);
+    place("1.1");
+    let heard = Heard::default();
+    assert_eq!((build(&heard).from["pkg-config kilntiny"].as_str(), unchanged(&heard)), ("1.1", 0));
+}

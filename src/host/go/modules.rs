@@ -10,13 +10,22 @@ use std::time::Duration;
 use super::error::fix;
 use super::recipe::settings;
 use super::toolchain::Toolchain;
-use super::{Builder, GoError, Order};
+use super::{Builder, GoError, Order, libraries};
 use crate::host::command::{CommandError, Program};
 
 /// Kubernetes needs 0.8 GB: half an hour allows for 4 Mbit/s.
 pub(super) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Fetches what is missing and returns the import paths of all packages that take part.
+/// What takes part in a build.
+#[derive(Debug)]
+pub(super) struct Modules {
+    /// Import paths of all packages.
+    pub(super) packages: BTreeSet<String>,
+    /// Names of C libraries, as pkg-config knows them.
+    pub(super) libraries: BTreeSet<String>,
+}
+
+/// Fetches what is missing and returns what takes part.
 ///
 /// # Errors
 /// If something can't be had, is not what go.sum says, or is no program.
@@ -24,7 +33,7 @@ pub(super) fn fetch(
     builder: &Builder<'_>,
     order: &Order<'_>,
     toolchain: &Toolchain,
-) -> Result<BTreeSet<String>, GoError> {
+) -> Result<Modules, GoError> {
     let work = format!("modules of {}", order.component);
     builder.progress.begin(&work, &format!("fetching the Go {work}"), None);
     let on_line = |line: &str| {
@@ -33,9 +42,9 @@ pub(super) fn fetch(
         }
     };
     let listed = program(builder, order, toolchain).run(&on_line).map_err(|error| failed(order, error))?;
-    let packages = packages(order, &String::from_utf8_lossy(&listed))?;
-    builder.progress.end(&work, &format!("{} packages", packages.len()));
-    Ok(packages)
+    let modules = modules(order, &String::from_utf8_lossy(&listed))?;
+    builder.progress.end(&work, &format!("{} packages", modules.packages.len()));
+    Ok(modules)
 }
 
 fn program(builder: &Builder<'_>, order: &Order<'_>, toolchain: &Toolchain) -> Program {
@@ -55,23 +64,27 @@ fn program(builder: &Builder<'_>, order: &Order<'_>, toolchain: &Toolchain) -> P
         program = program.env("GOPROXY", "off");
     }
     // -modcacherw: so that who removes the cache folder can.
-    program =
-        program.args(["list", "-mod=readonly", "-modcacherw", "-deps", "-f", "{{.Name}} {{.ImportPath}}"]);
+    program = program.args(["list", "-mod=readonly", "-modcacherw", "-deps", "-f", FORMAT]);
     program.args([format!("-tags={}", order.go.tags.join(","))]).args(["--"]).args(&order.go.packages)
 }
 
-/// Returns the import paths of Go's answer, lines of name and path, once all packages of the order prove programs.
-fn packages(order: &Order<'_>, listed: &str) -> Result<BTreeSet<String>, GoError> {
-    for package in &order.go.packages {
-        let is_it = |(_, path): &(&str, &str)| path == package;
-        if let Some((name, _)) = listed.lines().filter_map(|line| line.split_once(' ')).find(is_it)
-            && name != "main"
-        {
-            let what = format!("{package} is the library '{name}', not a program; name a package `main`");
+/// One line a package: its name, its import path, and what it hands to pkg-config.
+const FORMAT: &str = "{{.Name}} {{.ImportPath}}{{range .CgoPkgConfig}} {{.}}{{end}}";
+
+/// Returns what Go's answer says, once all packages of the order prove programs.
+fn modules(order: &Order<'_>, listed: &str) -> Result<Modules, GoError> {
+    let mut modules = Modules { packages: BTreeSet::new(), libraries: BTreeSet::new() };
+    for line in listed.lines() {
+        let mut words = line.split(' ');
+        let (Some(name), Some(path)) = (words.next(), words.next()) else { continue };
+        if name != "main" && order.go.packages.iter().any(|package| package == path) {
+            let what = format!("{path} is the library '{name}', not a program; name a package `main`");
             return Err(GoError::order(order, what));
         }
+        modules.packages.insert(path.to_owned());
+        modules.libraries.extend(libraries::names(words));
     }
-    Ok(listed.lines().filter_map(|line| line.split_once(' ')).map(|(_, path)| path.to_owned()).collect())
+    Ok(modules)
 }
 
 fn failed(order: &Order<'_>, error: CommandError) -> GoError {

@@ -67,7 +67,7 @@ fn check_cgo(order: &Order<'_>) -> Result<(), GoError> {
 }
 
 /// Returns the first line of what `program` prints.
-fn printed(
+pub(super) fn printed(
     builder: &Builder<'_>,
     program: &Path,
     arguments: &[&str],
