@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -43,14 +44,25 @@ fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long groups have to put their own things in order: an unpacker that has files of other users takes seconds.
+const GROUPS_LIMIT: Duration = Duration::from_secs(10);
+
 /// Ends every running program with its children and removes every scratch folder and temporary file.
 pub fn clean_up() {
     let open = open();
+    let signal = |group: i32, signal: Option<Signal>| kill(Pid::from_raw(-group), signal).is_ok();
     for group in &open.groups {
-        let _ = kill(Pid::from_raw(-group), Signal::SIGKILL);
+        signal(*group, Some(Signal::SIGTERM));
     }
     for program in &open.programs {
         let _ = kill(Pid::from_raw(*program), Signal::SIGTERM);
+    }
+    let until = Instant::now() + GROUPS_LIMIT;
+    while open.groups.iter().any(|group| signal(*group, None)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for group in &open.groups {
+        signal(*group, Some(Signal::SIGKILL));
     }
     for path in &open.scratch {
         let _ = remove_folder(path).or_else(|_| files::remove(path));

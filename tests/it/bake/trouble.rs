@@ -106,6 +106,30 @@ fn an_interrupt_leaves_nothing_behind() {
 }
 
 #[test]
+fn an_interrupted_recipe_may_put_its_own_things_in_order() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    let recipe = shop.path("image/recipe");
+    fs::create_dir(&recipe).unwrap();
+    let build = "#!/bin/sh\ntrap 'rm \"$TMPDIR/own\"; exit 1' TERM\n: > \"$TMPDIR/own\"\necho 'I: it waits' >&2\n\
+                 while :; do sleep 0.1; done\n";
+    fs::write(recipe.join("build"), build).unwrap();
+    run(Command::new("chmod").arg("755").arg(recipe.join("build")));
+    let base = super::shop::published_base(Layout::Former);
+    shop.edit(&format!("file: \"{}\"", base.display()), "recipe: recipe");
+    let temporary = shop.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut bake = shop.kiln(&["bake", "image/node.yaml", "-o", "out"]);
+    let bake = bake.env("TMPDIR", &temporary).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut bake = bake.spawn().unwrap();
+    let mut stderr = BufReader::new(bake.stderr.take().unwrap());
+    let mut said = said_until(&mut stderr, "it waits");
+    run(Command::new("kill").args(["-INT", &bake.id().to_string()]));
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(bake.wait().unwrap().code(), Some(130), "{said}");
+    assert!(names(&temporary).is_empty(), "{said}");
+}
+
+#[test]
 fn two_kilns_at_once_both_succeed() {
     let shop = Shop::with_cold_cache(Layout::Former);
     let start =
