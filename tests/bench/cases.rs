@@ -2,6 +2,7 @@
 //! What is measured, and that both sides do the same work.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::program;
 use crate::rivals;
 use crate::rounds::{Case, Ratio, Taken};
 
-pub const CASES: [Case; 14] = [
+pub const CASES: [Case; 15] = [
     ("calibration", "SHA-256 of 256 MiB"),
     ("raw", "kiln bake: raw base to raw"),
     ("copy", "cp of the finished raw image, holes kept"),
@@ -25,6 +26,7 @@ pub const CASES: [Case; 14] = [
     ("qcow2", "kiln bake: raw base to qcow2 (zstd)"),
     ("debugfs+qemu-img", "the same by debugfs and qemu-img convert -c zstd -m 16 -W"),
     ("decode", "decoding of the .zst base alone, into nothing"),
+    ("decode-file", "decoding of the .zst base alone, into a file with holes"),
     ("zst-raw", "kiln bake: .zst base, not decoded before, to raw"),
     ("zst-qcow2", "kiln bake: .zst base, not decoded before, to qcow2 (zstd)"),
     ("zstd+debugfs+qemu-img", "the same by zstd, debugfs and qemu-img"),
@@ -36,13 +38,14 @@ pub const CASES: [Case; 14] = [
 const WITHOUT_OUTPUT: [&str; 4] = ["calibration", "decode", "bz2", "lbzip2"];
 
 /// The targets.
-pub const RATIOS: [Ratio; 8] = [
+pub const RATIOS: [Ratio; 9] = [
     ("raw", "copy", 1.3),
     ("raw", "debugfs", 1.0),
     ("raw", "mount", 1.0),
     ("raw", "repart", 1.0),
     ("qcow2", "debugfs+qemu-img", 0.6),
     ("zst-raw", "decode", 1.2),
+    ("zst-raw", "decode-file", 1.2),
     ("zst-qcow2", "zstd+debugfs+qemu-img", 0.8),
     ("bz2", "lbzip2", 1.05),
 ];
@@ -76,6 +79,7 @@ fn work(input: &Input, case: &str) -> u64 {
     match case {
         "calibration" => drop(run(&mut myself(&["calibrate"]))),
         "decode" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.zst")))),
+        "decode-file" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.zst")).arg(&out))),
         "bz2" => drop(run(myself(&["decode"]).arg(input.folder.join("base.raw.bz2")))),
         "lbzip2" => rivals::lbzip2(&input.folder.join("base.raw.bz2")),
         "copy" => copy(&kept(input, "raw"), &out),
@@ -142,18 +146,25 @@ fn sync(path: &Path) {
     File::open(path.parent().unwrap()).unwrap().sync_all().unwrap();
 }
 
-/// Decodes a file into nothing.
-pub fn decode(path: &Path) {
-    struct Nothing;
-    impl Sink for Nothing {
-        fn write_at(&mut self, _bytes: &[u8], _offset: u64) -> Result<(), SinkError> {
-            Ok(())
-        }
-        fn finish(&mut self, _size: u64) -> Result<(), SinkError> {
-            Ok(())
-        }
+/// Where decoded bytes go: into a file, or nowhere.
+struct Out(Option<File>);
+
+impl Sink for Out {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), SinkError> {
+        self.0.iter().for_each(|file| file.write_all_at(bytes, offset).unwrap());
+        Ok(())
     }
-    kiln::host::decode::decode(path, Limits::default(), &mut Nothing, 2, &Silent).unwrap();
+
+    fn finish(&mut self, size: u64) -> Result<(), SinkError> {
+        self.0.iter().for_each(|file| file.set_len(size).unwrap());
+        Ok(())
+    }
+}
+
+/// Decodes a file.
+pub fn decode(path: &Path, to: Option<&Path>) {
+    let mut out = Out(to.map(|to| File::create(to).unwrap()));
+    kiln::host::decode::decode(path, Limits::default(), &mut out, 2, &Silent).unwrap();
 }
 
 pub fn calibrate() {

@@ -3,10 +3,9 @@
 //!
 //! Every case is a process of its own that ends with its output synced. The cases take turns, each round the other way
 //! round; a ratio is the median of the rounds' ratios. A calibration (SHA-256 of 256 MiB) runs in each round: where it
-//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs and qemu-utils.
+//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs, lbzip2, qemu-utils
+//! and systemd-repart, and root, because two of the rivals mount.
 //! `cargo bench --bench bake -- publish [ROUNDS]` measures publishing against a local sink.
-//! drifts, the machine was not quiet and the numbers are worth nothing. Needs coreutils, e2fsprogs, lbzip2,
-//! qemu-utils and systemd-repart, and root, because two of the rivals mount.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -35,7 +34,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.first().map(String::as_str) {
-        Some("decode") => cases::decode(words[1].as_ref()),
+        Some("decode") => cases::decode(words[1].as_ref(), words.get(2).map(String::as_ref)),
         Some("calibrate") => cases::calibrate(),
         #[cfg(feature = "aws")]
         Some("publish") => {
