@@ -21,11 +21,13 @@ use serde_json::{Value, json};
 use crate::cluster::{ConfigMap, Node};
 use crate::ipam::Ranges;
 
+#[cfg(feature = "aws")]
+pub(crate) use nodes::is_young;
 pub use problem::Problem;
 pub use text::{Screen, text};
 
 /// A Node that has no block yet is joining for this long, in seconds: a first boot gives up after eight minutes.
-const JOINING_S: u64 = 600;
+pub(crate) const JOINING_S: u64 = 600;
 
 /// What the server listed. The claims were listed before the Nodes.
 #[derive(Debug, Clone)]
@@ -143,4 +145,4 @@ impl Audit {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,4 +24,3 @@ pub use error::{AwsError, AwsErrorKind};
 pub use facts::{Facts, UserData};
 pub use metadata::Metadata;
 pub use ssm::{Parameter, Ssm, Storage};
-pub use tables::{Route, Table};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! AWS in kiln's words: snapshots written block by block, images, instances, groups, parameters. A thin port.
+//! AWS in kiln's words: snapshots written and read block by block, images, instances, groups, parameters. A thin port.
 //!
 //! Each method is one call of the API, made again only for reasons that pass: there is one retry layer, this one, and the
 //! SDK's own is off. Errors say which call, in which region, and what kind of failure it was; the SDK's types stop here.
@@ -14,26 +14,31 @@
 
 mod access;
 mod account;
+mod disk;
 mod error;
 mod group;
 mod image;
 mod instance;
 mod kind;
+mod network;
 mod pace;
 mod parameter;
 pub mod policy;
 mod retry;
 mod snapshot;
+mod stored;
 
 pub use access::{Cloud, Limits, Region};
 pub use account::PublicAccess;
+pub use disk::{SnapshotDisk, StoredError};
 pub use error::CloudError;
 pub use group::{Group, NewGroup};
 pub use image::{Image, ImageState, NewImage, Permission};
-pub use instance::{Instance, InstanceState, NewInstances};
+pub use instance::{Attached, Instance, InstanceState, NewInstances};
 pub use kind::{CloudErrorKind, Throttle};
 pub use pace::Pace;
 pub use snapshot::{Block, NewSnapshot, Snapshot, SnapshotState};
+pub use stored::{Stored, StoredBlock};
 
 use std::collections::BTreeMap;
 

@@ -104,6 +104,12 @@ pub trait ReadAt: Send + Sync {
     fn next_data(&self, offset: u64) -> std::io::Result<Option<Range<u64>>> {
         Ok((offset < self.size()).then(|| offset..self.size()))
     }
+
+    /// Returns how many reads at once pay off, if that is more than there are processors: what lies far away is long in
+    /// answering.
+    fn reads_at_once(&self) -> usize {
+        1
+    }
 }
 
 /// An image in memory.

@@ -15,6 +15,7 @@ mod group;
 mod layer;
 #[cfg(feature = "aws")]
 mod look;
+mod network;
 #[cfg(feature = "aws")]
 pub mod plan;
 #[cfg(feature = "aws")]
@@ -39,6 +40,7 @@ pub use cluster::{Cluster, Group, Image, parse, schema};
 pub use error::LaunchError;
 #[cfg(feature = "aws")]
 pub use group::{Grouped, launch_group};
+pub use network::Network;
 #[cfg(feature = "aws")]
 pub use plane::{PlaneDesk, launch_plane};
 #[cfg(feature = "aws")]

@@ -29,6 +29,8 @@ pub mod firstboot;
 #[cfg(feature = "firstboot")]
 pub mod links;
 #[cfg(feature = "cluster")]
+pub mod route;
+#[cfg(feature = "cluster")]
 pub mod token;
 
 #[cfg(feature = "toolchain")]
@@ -78,6 +80,8 @@ pub mod read;
 #[cfg(feature = "toolchain")]
 pub mod release;
 #[cfg(feature = "toolchain")]
+pub mod resource;
+#[cfg(feature = "toolchain")]
 pub mod sigstore;
 #[cfg(feature = "toolchain")]
 pub mod stage;
@@ -88,5 +92,7 @@ pub mod vm;
 
 #[cfg(feature = "aws")]
 pub mod cloud;
+#[cfg(feature = "aws")]
+pub mod fleet;
 #[cfg(feature = "aws")]
 pub mod publish;

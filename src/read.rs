@@ -31,6 +31,8 @@ pub use list::{Row, list, list_all, render_rows};
 pub use place::Place;
 pub(crate) use place::{Found, View};
 pub use probe::{Facts, probe};
+#[cfg(feature = "aws")]
+pub(crate) use table::columns;
 pub use table::{printable, size};
 use uuid::Uuid;
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{Audit, Listed, audit};
 use crate::cluster::{ApiError, ApiErrorKind as Kind, Backoff, Client};
 use crate::host::clock;
@@ -12,7 +14,7 @@ use crate::ipam::{NAMESPACE, POOL, Ranges, RangesError};
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 /// Between two looks: a birth gets from its claim to podCIDRs in less, and so does the garbage collector.
-const SECOND_LOOK: Duration = Duration::from_secs(2);
+pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Why there is no audit.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,18 @@ pub async fn look(client: &Client) -> Result<Audit, LookError> {
 /// # Errors
 /// As [`look`].
 pub async fn listed(client: &Client) -> Result<Listed, LookError> {
+    read(client, true).await
+}
+
+/// As [`listed`], without services: who holds what does not depend on them.
+///
+/// # Errors
+/// As [`look`].
+pub async fn held(client: &Client) -> Result<Listed, LookError> {
+    read(client, false).await
+}
+
+async fn read(client: &Client, with_services: bool) -> Result<Listed, LookError> {
     let mut rights = Rights { client, missing: Vec::new(), said: String::new() };
     let pool =
         rights.ask("get configmaps in kiln-ipam", async || client.config_map_get(NAMESPACE, POOL).await);
@@ -67,21 +81,23 @@ pub async fn listed(client: &Client) -> Result<Listed, LookError> {
     let maps =
         rights.ask("list configmaps in kiln-ipam", async || client.config_maps(NAMESPACE).await).await?;
     let nodes = rights.ask("list nodes", async || client.nodes().await).await?;
-    let services = match rights
-        .ask("list servicecidrs.networking.k8s.io", async || client.service_ranges().await)
-        .await?
-    {
-        // Servers before 1.33 need not have such objects.
-        Some(None) => rights.ask("list services", async || client.service_addresses().await).await?,
-        Some(ranges) => ranges,
-        None => None,
-    };
+    let services = if with_services { services(&mut rights).await? } else { Some(Vec::new()) };
     let (Some(pool), Some(maps), Some(nodes), Some(services)) = (pool, maps, nodes, services) else {
         return Err(LookError::Forbidden { missing: rights.missing, said: rights.said });
     };
     let ranges = Ranges::parse(&pool.data).map_err(LookError::BadPool)?;
     let now_s = clock::now_s().saturating_add_signed(client.skew_s().unwrap_or(0));
     Ok(Listed { ranges, maps, nodes, services, now_s })
+}
+
+async fn services(rights: &mut Rights<'_>) -> Result<Option<Vec<IpNet>>, LookError> {
+    let client = rights.client;
+    match rights.ask("list servicecidrs.networking.k8s.io", async || client.service_ranges().await).await? {
+        // Servers before 1.33 need not have such objects.
+        Some(None) => rights.ask("list services", async || client.service_addresses().await).await,
+        Some(ranges) => Ok(ranges),
+        None => Ok(None),
+    }
 }
 
 /// Collects what is forbidden, so that all of it is told at once.

@@ -69,7 +69,8 @@ fn waits_for_time(problem: &Problem) -> bool {
     matches!(problem, Problem::NodeWithoutBlock { .. } | Problem::Unpublished { .. })
 }
 
-fn is_young(node: &Node, now_s: u64) -> bool {
+/// Returns whether a Node may still be joining.
+pub(crate) fn is_young(node: &Node, now_s: u64) -> bool {
     let made = OffsetDateTime::parse(&node.meta.creation_timestamp, &Rfc3339);
     made.is_ok_and(|made| i128::from(now_s) - i128::from(made.unix_timestamp()) < i128::from(JOINING_S))
 }

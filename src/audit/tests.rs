@@ -7,15 +7,15 @@ use crate::ipam::{claim_name, family, mirror};
 use crate::names::MIRROR;
 use crate::settings::{Addressing, Cluster};
 
-const NOW_S: u64 = 1_763_697_600;
+pub(crate) const NOW_S: u64 = 1_763_697_600;
 const OLD: &str = "2025-11-20T04:00:00Z";
-const YOUNG: &str = "2025-11-21T03:59:00Z";
+pub(crate) const YOUNG: &str = "2025-11-21T03:59:00Z";
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-fn ranges(pods: &[&str], addressing: Addressing, reserved: &[u32]) -> Ranges {
+pub(crate) fn ranges(pods: &[&str], addressing: Addressing, reserved: &[u32]) -> Ranges {
     let cluster = Cluster {
         kubernetes: "v1.36.3".to_owned(),
         pods: pods.iter().map(|text| net(text)).collect(),
@@ -33,7 +33,7 @@ fn ranges(pods: &[&str], addressing: Addressing, reserved: &[u32]) -> Ranges {
     Ranges::of(&cluster).unwrap()
 }
 
-fn both() -> Ranges {
+pub(crate) fn both() -> Ranges {
     ranges(&["10.234.0.0/20", "fd00:1::/56"], Addressing::Claim, &[1, 3])
 }
 
@@ -72,7 +72,7 @@ fn claim(ranges: &Ranges, index: u32, node: &str) -> ConfigMap {
 }
 
 /// A sound cluster: the holders of these indices are w0, w1 and so on.
-fn sound(ranges: &Ranges, indices: &[u32]) -> Listed {
+pub(crate) fn sound(ranges: &Ranges, indices: &[u32]) -> Listed {
     let of = |(number, index): (usize, &u32)| (format!("w{number}"), *index);
     let all: Vec<(String, u32)> = indices.iter().enumerate().map(of).collect();
     let other = |name: &str| {

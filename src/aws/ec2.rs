@@ -8,8 +8,9 @@ use super::Metadata;
 use super::caller::Caller;
 use super::error::{AwsError, AwsErrorKind as Kind};
 use super::query;
-use super::tables::Table;
+use super::tables;
 use super::xml::Element;
+use crate::route::Table;
 
 /// The version of EC2's API that has all that is asked for here.
 const VERSION: &str = "2016-11-15";
@@ -52,7 +53,7 @@ impl Ec2 {
                 parameters.push(("NextToken", &token));
             }
             let answer = self.call("DescribeRouteTables", &parameters).await?;
-            tables.extend(answer.items("routeTableSet").iter().filter_map(Table::read));
+            tables.extend(answer.items("routeTableSet").iter().filter_map(tables::table));
             match answer.text_of("nextToken") {
                 Some(next) => token = next.to_owned(),
                 None => return Ok(tables),

@@ -89,6 +89,11 @@ impl Cloud {
         Self { config, limits }
     }
 
+    /// Returns the region that the chain names, if it names one.
+    pub fn home(&self) -> Option<&str> {
+        self.config.region().map(AsRef::as_ref)
+    }
+
     /// Returns the clients of a region.
     pub fn region(&self, name: &str) -> Region {
         let config = self.config.to_builder().region(aws_config::Region::new(name.to_owned())).build();

@@ -26,6 +26,8 @@ pub struct Image {
     pub state: ImageState,
     /// The snapshots that its block devices come from.
     pub snapshots: Vec<String>,
+    /// The one of them that its root device comes from.
+    pub root_snapshot: Option<String>,
     /// Whether everybody may launch it.
     pub is_public: bool,
     /// When it is no longer offered, as the service writes it (rounded to minutes).
@@ -248,12 +250,15 @@ fn image(found: &aws_sdk_ec2::types::Image) -> Option<Image> {
         Some(State::Pending | State::Transient) | None => ImageState::Pending,
         Some(_) => ImageState::Failed(reason()),
     };
-    let disks = found.block_device_mappings().iter();
+    let disks = || found.block_device_mappings().iter();
+    let snapshot = |disk: &BlockDeviceMapping| Some(disk.ebs()?.snapshot_id()?.to_owned());
+    let root = disks().find(|disk| disk.device_name() == found.root_device_name());
     Some(Image {
         id: found.image_id()?.to_owned(),
         name: found.name().unwrap_or_default().to_owned(),
         state,
-        snapshots: disks.filter_map(|disk| Some(disk.ebs()?.snapshot_id()?.to_owned())).collect(),
+        snapshots: disks().filter_map(snapshot).collect(),
+        root_snapshot: root.and_then(snapshot),
         is_public: found.public() == Some(true),
         deprecated_at: found.deprecation_time().map(str::to_owned),
         tags: tags(found.tags()),

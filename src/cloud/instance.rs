@@ -76,6 +76,23 @@ pub struct Instance {
     pub image: String,
     /// Its tags.
     pub tags: Tags,
+    /// Where in the network it is.
+    pub attached: Attached,
+    /// When it was started last, in seconds since 1970.
+    pub started_s: u64,
+}
+
+/// Where in the network an instance is; nowhere, once it is terminated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attached {
+    /// Its VPC.
+    pub vpc: Option<String>,
+    /// Its primary interface.
+    pub interface: Option<String>,
+    /// The private addresses of that one.
+    pub addresses: Vec<IpAddr>,
+    /// Whether that one drops packets that are not to or from its own addresses.
+    pub is_checked: bool,
 }
 
 /// How an instance is.
@@ -91,6 +108,25 @@ pub enum InstanceState {
     Stopped,
     /// It is gone; EC2 shows it for an hour.
     Terminated,
+}
+
+impl InstanceState {
+    /// Returns whether it is there or will be.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+impl fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Ending => "ending",
+            Self::Stopped => "stopped",
+            Self::Terminated => "terminated",
+        })
+    }
 }
 
 impl Region {
@@ -246,5 +282,23 @@ fn instance(found: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
         subnet: found.subnet_id().unwrap_or_default().to_owned(),
         image: found.image_id().unwrap_or_default().to_owned(),
         tags: tags(found.tags()),
+        attached: attached(found),
+        started_s: found.launch_time().map_or(0, |at| u64::try_from(at.secs()).unwrap_or(0)),
     })
+}
+
+fn attached(found: &aws_sdk_ec2::types::Instance) -> Attached {
+    let is_primary = |it: &&aws_sdk_ec2::types::InstanceNetworkInterface| {
+        it.attachment().and_then(|of| of.device_index()) == Some(0)
+    };
+    let primary = found.network_interfaces().iter().find(is_primary);
+    let v4 = primary.and_then(|it| it.private_ip_address()).or(found.private_ip_address());
+    let v6 = primary.into_iter().flat_map(|it| it.ipv6_addresses()).filter_map(|it| it.ipv6_address());
+    let checked = primary.and_then(|it| it.source_dest_check()).or(found.source_dest_check());
+    Attached {
+        vpc: found.vpc_id().filter(|vpc| !vpc.is_empty()).map(str::to_owned),
+        interface: primary.and_then(|it| it.network_interface_id()).map(str::to_owned),
+        addresses: v4.into_iter().chain(v6).filter_map(|address| address.parse().ok()).collect(),
+        is_checked: checked != Some(false),
+    }
 }

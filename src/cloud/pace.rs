@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Pace: how fast blocks are sent to a region. Additive increase, multiplicative decrease, with time as an argument.
+//! Pace: how fast blocks are sent to a region, or fetched from there. Additive increase, multiplicative decrease, with time
+//! as an argument.
 //!
-//! PutSnapshotBlock may be called 1,000 times a second and account, and as often for one snapshot (EBS service quotas). An
-//! account that others use has less: the pace halves when the service throttles and creeps up again while it does not.
+//! PutSnapshotBlock may be called 1,000 times a second and account, and as often for one snapshot; GetSnapshotBlock 1,000
+//! times a second and account (EBS service quotas). An account that others use has less: the pace halves when the service
+//! throttles and creeps up again while it does not.
 
 use std::time::Duration;
 
-/// Quota of PutSnapshotBlock calls a second.
+/// Quota of PutSnapshotBlock and of GetSnapshotBlock calls a second.
 const QUOTA_PER_S: f64 = 1000.0;
 /// Slower makes no sense: a snapshot would meet its timeout first.
 const LEAST_PER_S: f64 = 4.0;
-/// What every sent block adds to the pace: from half to whole in some seconds.
+/// What every block adds to the pace: from half to whole in some seconds.
 const GAIN: f64 = 0.1;
 /// Calls that were under way when the service began to throttle say nothing new.
 const ONE_EVENT: Duration = Duration::from_millis(500);

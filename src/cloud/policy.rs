@@ -23,15 +23,21 @@ pub enum Who {
     ControlPlane,
     /// The role of a worker's machine.
     Worker,
+    /// `kiln verify ami-...`, `kiln nodes`, `kiln routes`: reads alone.
+    Auditor,
+    /// `kiln routes --prune`.
+    Janitor,
 }
 
 impl Who {
     /// Everybody, by the words of `kiln policy`.
-    pub const ALL: [(&str, Self); 4] = [
+    pub const ALL: [(&str, Self); 6] = [
         ("publisher", Self::Publisher),
         ("launcher", Self::Launcher),
         ("control-plane", Self::ControlPlane),
         ("worker", Self::Worker),
+        ("auditor", Self::Auditor),
+        ("janitor", Self::Janitor),
     ];
 }
 

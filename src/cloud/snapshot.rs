@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Snapshots, written block by block by the EBS direct APIs: no bucket, no import role, no helper instance.
 
+use std::error::Error;
+use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_ebs::primitives::{ByteStream, SdkBody};
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
 use aws_sdk_ec2::types::Filter;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::{Instant, sleep};
@@ -126,8 +131,7 @@ impl Region {
         hear: &(dyn Fn(&CloudErrorKind) + Sync),
     ) -> Result<(), CloudError> {
         let checksum = STANDARD.encode(block.digest.as_bytes());
-        let request = || async {
-            self.wait_for_turn().await;
+        let request = || {
             self.ebs
                 .put_snapshot_block()
                 .snapshot_id(snapshot)
@@ -137,7 +141,25 @@ impl Region {
                 .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
                 .block_data(block.stream())
                 .send()
-                .await
+        };
+        self.paced("ebs:PutSnapshotBlock", About::Fresh, request, hear).await.map(drop)
+    }
+
+    /// Makes a call about a block when its turn has come; throttling slows down all that come after it.
+    pub(super) async fn paced<T, E, F>(
+        &self,
+        call: &'static str,
+        about: About,
+        request: impl Fn() -> F,
+        hear: impl Fn(&CloudErrorKind),
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let in_turn = || async {
+            self.wait_for_turn().await;
+            request().await
         };
         let hear_all = |kind: &CloudErrorKind| {
             if let CloudErrorKind::Throttled { .. } = kind {
@@ -145,9 +167,9 @@ impl Region {
             }
             hear(kind);
         };
-        self.call_hearing("ebs:PutSnapshotBlock", About::Fresh, request, hear_all).await?;
+        let answer = self.call_hearing(call, about, in_turn, hear_all).await?;
         self.pace(|pace, _| pace.served());
-        Ok(())
+        Ok(answer)
     }
 
     /// Ends the writing of a snapshot of which `changed` blocks were written; `checksum` is over their digests, by index.

@@ -5,8 +5,8 @@ use super::claim::{Listing, Record};
 use super::observed::{Claim, Node, NodeSeen, Observed, Request};
 use super::reason::Reason;
 use super::step::Step;
-use crate::aws::Table;
 use crate::ipam::Ranges;
+use crate::route::Table;
 use crate::settings::Addressing;
 
 /// What a step came to.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
 use super::step::Step;
-use crate::aws::{Route, Table};
 use crate::ipam::Ranges;
+use crate::route::{self, Route, Table};
 use crate::settings::Cluster;
 
 pub use fault::Fault;
@@ -92,17 +92,8 @@ impl Seen {
 /// # Errors
 /// When a subnet has neither among these tables.
 pub fn tables_of<'a>(tables: &'a [Table], subnets: &[String], vpc: &str) -> Result<Vec<&'a Table>, Reason> {
-    let mut chosen: Vec<&Table> = Vec::new();
-    for subnet in subnets {
-        let own = tables.iter().find(|table| table.subnets.contains(subnet));
-        let Some(table) = own.or_else(|| tables.iter().find(|table| table.is_main)) else {
-            return Err(Fault::NoTable { subnet: subnet.clone(), vpc: vpc.to_owned() }.into());
-        };
-        if !chosen.iter().any(|known| known.id == table.id) {
-            chosen.push(table);
-        }
-    }
-    Ok(chosen)
+    let missing = |subnet: &String| Fault::NoTable { subnet: subnet.clone(), vpc: vpc.to_owned() }.into();
+    route::tables_of(tables, subnets).map_err(missing)
 }
 
 /// Returns what is to be done first, so that all blocks have their route in all tables.
@@ -112,7 +103,7 @@ pub fn tables_of<'a>(tables: &'a [Table], subnets: &[String], vpc: &str) -> Resu
 pub fn change(tables: &[&Table], blocks: &[IpNet], interface: &str) -> Result<Option<Step>, Reason> {
     for table in tables {
         for block in blocks {
-            if let Some(inside) = table.routes.iter().find(|route| is_inside(route, block)) {
+            if let Some(inside) = table.inside(block) {
                 let Route { destination, target, .. } = inside.clone();
                 let table = table.id.clone();
                 return Err(Fault::Inside { table, destination, target, block: *block }.into());
@@ -125,15 +116,9 @@ pub fn change(tables: &[&Table], blocks: &[IpNet], interface: &str) -> Result<Op
     Ok(None)
 }
 
-/// A longer prefix wins, whatever route the block has.
-fn is_inside(route: &Route, block: &IpNet) -> bool {
-    block.contains(&route.destination) && route.destination != *block
-}
-
 fn missing(table: &Table, block: IpNet, interface: &str) -> Option<Step> {
     let (interface, name) = (interface.to_owned(), table.id.clone());
-    let found = table.routes.iter().find(|route| route.destination == block && !route.is_propagated);
-    match found {
+    match table.route_to(&block) {
         None => Some(Step::CreateRoute { table: name, block, interface }),
         Some(route) if route.target == interface && route.is_active => None,
         Some(route) => Some(Step::ReplaceRoute { table: name, block, interface, was: route.target.clone() }),

@@ -8,6 +8,7 @@ use super::cluster::{Cluster, Group, Image};
 use super::raw;
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::resource::is_id;
 use crate::settings::check::{self as settings, Extent, name};
 use crate::settings::ranges::Cut;
 
@@ -148,12 +149,6 @@ fn address(
 
 fn is_usable(address: &IpAddr) -> bool {
     !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
-}
-
-/// EC2's ids have 8 or 17 hexadecimal digits ("Resource IDs", EC2 User Guide).
-fn is_id(text: &str, prefix: &str) -> bool {
-    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    text.strip_prefix(prefix).is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(is_hex))
 }
 
 fn ids(at: &At<'_>, prefix: &str, of: &str, report: &mut Report) {

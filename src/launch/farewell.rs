@@ -158,7 +158,16 @@ mod tests {
     fn instance(id: &str, tags: &[(&str, &str)]) -> Instance {
         let tags: Tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (subnet, image) = (String::new(), String::new());
-        Instance { id: id.to_owned(), state: InstanceState::Running, reason: None, subnet, image, tags }
+        Instance {
+            id: id.to_owned(),
+            state: InstanceState::Running,
+            reason: None,
+            subnet,
+            image,
+            tags,
+            attached: crate::cloud::Attached::default(),
+            started_s: 0,
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Text for people: columns, sizes, times, and names that can't play tricks on a terminal.
 
 /// Puts rows into columns, two blanks between them; the columns in `right` are aligned to the right.
-pub(super) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)

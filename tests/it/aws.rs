@@ -2,6 +2,7 @@
 //! AWS: publishing against a strict double of our own, moto, and boto3 as an independent client.
 
 pub mod double;
+mod fleet;
 pub mod http;
 mod killed;
 pub mod others;
@@ -11,3 +12,4 @@ mod rights;
 pub mod stage;
 mod targets;
 mod trouble;
+mod verified;

@@ -3,6 +3,7 @@
 
 mod diff;
 mod levels;
+mod transfer;
 mod verify;
 
 use std::fs;
@@ -29,7 +30,7 @@ fn json(shop: &Shop, words: &[&str]) -> (i32, serde_json::Value) {
 }
 
 /// Returns where on the disk the first block of a file on ROOT lies, as debugfs sees it.
-fn first_block(image: &Path, path: &str) -> u64 {
+pub fn first_block(image: &Path, path: &str) -> u64 {
     let start = root(image).0;
     let disk = format!("{}?offset={start}", image.display());
     let blocks = run(Command::new("debugfs").args(["-R", &format!("blocks {path}")]).arg(disk));

@@ -36,6 +36,8 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "firstboot/apply",
     "firstboot/look",
     "firstboot/run",
+    "fleet/look.rs",
+    "fleet/prune.rs",
     "host.rs",
     "host/",
     "lab/access.rs",

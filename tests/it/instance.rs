@@ -4,9 +4,9 @@
 mod asked;
 pub mod double;
 mod herd;
-mod http;
 mod metadata;
 pub mod parameters;
 pub mod scaling;
 mod signature;
+mod tls;
 mod tree;

@@ -13,29 +13,33 @@ use crate::bench::{Bench, Options};
 use crate::birth::cluster::prepare;
 use crate::policies::cluster::both_families;
 
-const CLAIMS: &str = "/api/v1/namespaces/kiln-ipam/configmaps";
-const NODES: &str = "/api/v1/nodes";
+pub const CLAIMS: &str = "/api/v1/namespaces/kiln-ipam/configmaps";
+pub const NODES: &str = "/api/v1/nodes";
 
-struct Cluster {
-    bench: Bench,
-    ranges: Ranges,
+pub struct Cluster {
+    pub bench: Bench,
+    pub ranges: Ranges,
 }
 
 /// What the program printed, and its exit code.
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Cluster {
-    fn new(addressing: Addressing) -> Self {
-        let bench = Bench::start(Options { controller_manager: false, ..both_families(addressing) });
+    pub fn new(addressing: Addressing) -> Self {
+        Self::of(Options { controller_manager: false, ..both_families(addressing) })
+    }
+
+    pub fn of(options: Options) -> Self {
+        let bench = Bench::start(options);
         let ranges = Ranges::of(&bench.settings.cluster).unwrap();
         Self { bench, ranges }
     }
 
-    fn post(&self, path: &str, body: &Value) -> Value {
+    pub fn post(&self, path: &str, body: &Value) -> Value {
         let answer = self.bench.ask(Some(&self.bench.super_admin()), "POST", path, Some(&body.to_string()));
         assert_eq!(answer.status, 201, "{path}: {}", answer.body);
         answer.json()
@@ -52,7 +56,7 @@ impl Cluster {
         self.post(NODES, &node)["metadata"]["uid"].as_str().unwrap().to_owned()
     }
 
-    fn claim(&self, index: u32, node: &str, uid: &str) {
+    pub fn claim(&self, index: u32, node: &str, uid: &str) {
         let mut data = json!({"pool": self.ranges.hash(), "node": node});
         for block in self.ranges.blocks(index).unwrap() {
             data[family(&block)] = json!(block.to_string());

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::disk::ReadAt;
 use crate::gpt;
 use crate::lock::Lock;
-use crate::read::{Fault, Image, Place};
+use crate::read::{self, Fault, Image, Place};
 
 /// Both are far smaller; more is not read into memory.
 const TEXT_MAX_BYTES: u64 = 64 << 20;
@@ -53,13 +53,14 @@ pub(super) fn read(disk: &Arc<dyn ReadAt>, name: &Path, running: &str) -> Result
         return Err(gpt::parse(&**disk, name).map_or_else(VerifyError::Table, |_| VerifyError::NoAccount));
     };
     let image = Image::new(disk.clone(), table.partitions.iter().map(Into::into).collect());
-    let account = text(&image, IMAGE_PATH)?;
+    let text = |path| text(&image, path).map_err(|error| unreadable(error, name));
+    let account = text(IMAGE_PATH)?;
     // First, because another version may write all else in another way.
     let Baker { kiln } = parsed(&account, IMAGE_PATH)?;
     if kiln != running {
         return Err(VerifyError::OtherKiln { baked: kiln, running: running.to_owned() });
     }
-    let carried = text(&image, MANIFEST_PATH).map_err(|error| match error {
+    let carried = text(MANIFEST_PATH).map_err(|error| match error {
         VerifyError::NoAccount => VerifyError::NoManifest { kiln: kiln.clone() },
         error => error,
     })?;
@@ -78,6 +79,16 @@ fn text(image: &Image, path: &str) -> Result<Vec<u8>, VerifyError> {
         Fault::NotFound | Fault::NoPartition(..) | Fault::NoFilesystem(_) => VerifyError::NoAccount,
         _ => VerifyError::Account(error),
     })
+}
+
+/// Bytes that did not come say nothing of what the image is.
+fn unreadable(error: VerifyError, name: &Path) -> VerifyError {
+    match error {
+        VerifyError::Account(read::Error { source: Fault::Io(source), .. }) => {
+            VerifyError::Read { image: name.to_owned(), source }
+        }
+        error => error,
+    }
 }
 
 fn parsed<T: DeserializeOwned>(json: &[u8], path: &'static str) -> Result<T, VerifyError> {

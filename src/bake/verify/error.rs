@@ -97,6 +97,8 @@ impl VerifyError {
     /// Returns the exit code that fits: wrong configuration for what can't be baked again, unless that may pass.
     pub fn exit(&self) -> Exit {
         match self {
+            // What lies far away and did not answer; see `crate::cloud`.
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::TimedOut => Exit::TryAgain,
             Self::Read { .. } | Self::Inputs(_) | Self::Cache(_) => Exit::Failed,
             Self::Pin(error) if error.exit() == Exit::TryAgain => Exit::TryAgain,
             Self::Rebake(error) if error.exit() == Exit::TryAgain => Exit::TryAgain,

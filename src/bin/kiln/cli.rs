@@ -6,6 +6,8 @@ mod aws;
 mod bake;
 mod boot;
 mod cluster;
+#[cfg(feature = "aws")]
+mod fleet;
 mod lab;
 mod launch;
 mod read;
@@ -19,6 +21,8 @@ pub use aws::{Policy, Publish, Unpublish};
 pub use bake::{Bake, Cache, Fetch, Inputs, Lock, Plan};
 pub use boot::{Accelerator, Boot};
 pub use cluster::{Boots, Kubeconfig, Token};
+#[cfg(feature = "aws")]
+pub use fleet::{Nodes, Routes, WhichFleet};
 pub use lab::{Backend, Lab, Up, WhichLab, WhichNode};
 #[cfg(feature = "aws")]
 pub use launch::Launch;
@@ -96,6 +100,12 @@ pub enum Verb {
     /// Remove from AWS what was published of an image
     #[cfg(feature = "aws")]
     Unpublish(Unpublish),
+    /// Compare a cluster's instances with its Nodes, their blocks, routes and images
+    #[cfg(feature = "aws")]
+    Nodes(Nodes),
+    /// Show the routes of a cluster's blocks in its VPC, and remove those that nobody claims
+    #[cfg(feature = "aws")]
+    Routes(Routes),
     /// Print the least policy document for somebody who works with kiln on AWS
     #[cfg(feature = "aws")]
     Policy(Policy),

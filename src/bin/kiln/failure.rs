@@ -6,9 +6,13 @@ use std::error::Error;
 use kiln::audit::look::LookError;
 use kiln::bake::BakeError;
 use kiln::bake::verify::VerifyError;
+#[cfg(feature = "aws")]
+use kiln::cloud::StoredError;
 use kiln::cluster::{AccessError, ApiError};
 use kiln::compare::DiffError;
 use kiln::exit::Exit;
+#[cfg(feature = "aws")]
+use kiln::fleet::look::FleetError;
 use kiln::host::cache::CacheError;
 use kiln::host::command::CommandError;
 use kiln::host::disk::OpenError;
@@ -107,6 +111,26 @@ impl From<LookError> for Failure {
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         Self::with(Exit::Config, error)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<StoredError> for Failure {
+    fn from(error: StoredError) -> Self {
+        let may_pass = matches!(&error, StoredError::Cloud(error) if error.may_pass());
+        Self::with(if may_pass { Exit::TryAgain } else { Exit::Failed }, error)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Look(error) => error.into(),
+            FleetError::Cloud(error) if error.may_pass() => Self::with(Exit::TryAgain, error),
+            FleetError::Vpcs(_) | FleetError::NoClaims => Self::with(Exit::Config, error),
+            error => Self::with(Exit::Failed, error),
+        }
     }
 }
 

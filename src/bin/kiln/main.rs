@@ -67,6 +67,10 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         #[cfg(feature = "aws")]
         Verb::Unpublish(words) => verbs::aws::unpublish(&words, &here),
         #[cfg(feature = "aws")]
+        Verb::Nodes(words) => verbs::fleet::nodes(&words, format),
+        #[cfg(feature = "aws")]
+        Verb::Routes(words) => verbs::fleet::routes(&words, format),
+        #[cfg(feature = "aws")]
         Verb::Policy(words) => verbs::aws::policy(&words, format),
         Verb::Schema => verbs::words::schema(),
         Verb::Completions { shell } => verbs::words::completions(shell),

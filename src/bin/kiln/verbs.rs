@@ -8,6 +8,8 @@ pub mod boot;
 pub mod boots;
 pub mod cache;
 pub mod compare;
+#[cfg(feature = "aws")]
+pub mod fleet;
 pub mod ipam;
 pub mod lab;
 pub mod launch;

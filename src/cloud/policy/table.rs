@@ -243,6 +243,28 @@ pub const RIGHTS: &[Right] = &[
         INTERFACES,
         "routes: vpc: lets pods' packets through the interface",
     ),
+    auditor(ITSELF, "ec2:DescribeImages", ANY, None, "kiln verify: finds the snapshot of an AMI"),
+    auditor(ITSELF, "ebs:ListSnapshotBlocks", SNAPSHOTS, None, "kiln verify: which blocks a snapshot has"),
+    auditor(ITSELF, "ebs:GetSnapshotBlock", SNAPSHOTS, None, "kiln verify: reads them"),
+    auditor(
+        "ebs:GetSnapshotBlock",
+        "kms:Decrypt",
+        KEYS,
+        VIA_EC2,
+        "EBS decrypts an encrypted snapshot's blocks",
+    ),
+    auditor(ITSELF, "ssm:GetParameters", PARAMETERS, None, "kiln nodes: of which image instances should be"),
+    looking("ec2:DescribeInstances", "kiln nodes, kiln routes: the cluster's instances"),
+    looking("ec2:DescribeSubnets", "kiln nodes, kiln routes: the VPC, where no instance tells it"),
+    looking("ec2:DescribeRouteTables", "kiln nodes, kiln routes: where blocks are led"),
+    right(
+        &[Who::Janitor],
+        ITSELF,
+        "ec2:DeleteRoute",
+        TABLES,
+        None,
+        "kiln routes --prune: removes routes that nobody claims",
+    ),
 ];
 
 /// The call is the action itself.
@@ -285,6 +307,21 @@ const fn control_plane(
 /// What a worker calls itself.
 const fn worker(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
     right(&[Who::Worker], ITSELF, action, resources, None, reason)
+}
+
+const fn auditor(
+    call: &'static str,
+    action: &'static str,
+    resources: &'static [&'static str],
+    only_if: Condition,
+    reason: &'static str,
+) -> Right {
+    right(&[Who::Auditor], call, action, resources, only_if, reason)
+}
+
+/// What both sides of a cluster are compared by.
+const fn looking(action: &'static str, reason: &'static str) -> Right {
+    right(&[Who::Auditor, Who::Janitor], ITSELF, action, ANY, None, reason)
 }
 
 const fn right(

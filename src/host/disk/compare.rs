@@ -51,6 +51,7 @@ pub fn compare(
     open.extend(data_blocks(second).map_err(CompareError::Second)?);
     open.sort_unstable();
     open.dedup();
+    let jobs = jobs.max(first.reads_at_once()).max(second.reads_at_once());
     progress.begin(ID, "comparing blocks", Some(open.len() as u64 * BLOCK));
     let done = || progress.advance(ID, BLOCK);
     let seen = on_threads(&open, jobs, |next| compare_some(first, second, next, done))?;

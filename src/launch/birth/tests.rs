@@ -1,5 +1,5 @@
 use super::*;
-use crate::cloud::Tags;
+use crate::cloud::{Attached, Tags};
 
 fn joins() -> Goal {
     Goal::Joins { endpoint: "https://10.0.1.10:6443".to_owned() }
@@ -13,6 +13,8 @@ fn instance(state: InstanceState, reason: Option<&str>) -> Instance {
         subnet: "subnet-1".to_owned(),
         image: "ami-1".to_owned(),
         tags: Tags::new(),
+        attached: Attached::default(),
+        started_s: 0,
     }
 }
 

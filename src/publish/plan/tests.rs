@@ -185,6 +185,7 @@ fn image() -> Image {
         name: "node-one".to_owned(),
         state: ImageState::Available,
         snapshots: vec!["snap-1".to_owned()],
+        root_snapshot: Some("snap-1".to_owned()),
         is_public: false,
         deprecated_at: None,
         tags: [(tag::IMAGE.to_owned(), facts().digest.to_string())].into(),

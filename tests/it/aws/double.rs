@@ -14,8 +14,11 @@ pub mod ec2;
 pub mod instances;
 #[path = "double/ssm.rs"]
 pub mod ssm;
+#[path = "double/vpc.rs"]
+pub mod vpc;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -52,6 +55,8 @@ pub enum Fault {
     Silence,
     /// The answer comes late.
     Late(Duration),
+    /// The first byte of the answer is turned over on the way.
+    Damage,
 }
 
 /// Decides what happens to each call.
@@ -82,6 +87,7 @@ pub struct RegionState {
     /// Versions of launch templates by name.
     pub templates: BTreeMap<String, Vec<ec2::Asked>>,
     pub groups: BTreeMap<String, autoscaling::Group>,
+    pub tables: BTreeMap<String, vpc::Table>,
     pub encrypts_by_default: bool,
     pub blocks_public: bool,
 }
@@ -115,6 +121,11 @@ pub struct Double {
 
 impl Double {
     pub fn start(weather: Weather) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), weather)
+    }
+
+    /// Starts on a listener, which may be in another network.
+    pub fn on(listener: TcpListener, weather: Weather) -> Self {
         let state = State {
             regions: BTreeMap::new(),
             calls: Vec::new(),
@@ -125,7 +136,7 @@ impl Double {
         };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
-        Self { state, server: Server::start(move |request| answer(&shared, request)) }
+        Self { state, server: Server::on(listener, None, move |request| answer(&shared, request)) }
     }
 
     pub fn url(&self) -> String {
@@ -248,6 +259,11 @@ fn answer(state: &Mutex<State>, request: Request) -> Reply {
         Fault::CutBefore => manner(Manner::Cut, Reply::new(200, "", "")),
         Fault::CutAfter => manner(Manner::Cut, serve(&mut state)),
         Fault::Silence => manner(Manner::Silence, Reply::new(200, "", "")),
+        Fault::Damage => {
+            let mut reply = serve(&mut state);
+            reply.body[0] = !reply.body[0];
+            reply
+        }
         Fault::Late(delay) => {
             let mut reply = serve(&mut state);
             reply.delay = delay;

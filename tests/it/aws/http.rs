@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An HTTP/1.1 server on localhost by hand: a good library would not let it hang, cut off or come late.
+//! An HTTP/1.1 server by hand, plain or in TLS: a good library would not let it hang, cut off or come late.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// A request that came.
 #[derive(Debug, Clone)]
@@ -52,6 +54,19 @@ impl Reply {
         Self { status, headers, body: body.into(), delay: Duration::ZERO, manner: Manner::Whole }
     }
 
+    /// A text with this status.
+    pub fn plain(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(status, "text/plain", body)
+    }
+
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self::plain(200, body)
+    }
+
+    pub fn cut() -> Self {
+        Self { manner: Manner::Cut, ..Self::ok("") }
+    }
+
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
@@ -66,15 +81,33 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(answer: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Self {
+    /// Serves on a listener, which may be in another network.
+    pub fn on(
+        listener: std::net::TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let answer = Arc::new(answer);
+        listener.set_nonblocking(true).unwrap();
+        let (answer, tls) = (Arc::new(answer), tls.map(TlsAcceptor::from));
         runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, answer.clone()));
+                stream.set_nodelay(true).unwrap();
+                let (answer, tls) = (answer.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, answer).await,
+                        // A client that does not trust us is part of the tests.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, answer).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { address, runtime: Some(runtime) }
@@ -91,8 +124,10 @@ impl Drop for Server {
     }
 }
 
-async fn serve(stream: TcpStream, answer: Arc<impl Fn(Request) -> Reply + Send + Sync>) {
-    stream.set_nodelay(true).unwrap();
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: Arc<impl Fn(Request) -> Reply + Send + Sync>,
+) {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
     while let Some(request) = read(&mut stream).await {
         let reply = answer(request);
@@ -107,13 +142,13 @@ async fn serve(stream: TcpStream, answer: Arc<impl Fn(Request) -> Reply + Send +
         head += "\r\n";
         let mut bytes = head.into_bytes();
         bytes.extend(reply.body);
-        if stream.write_all(&bytes).await.is_err() {
+        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|len| *len > 0)?;
     let mut words = line.split_whitespace();

@@ -7,17 +7,17 @@ use super::double::{Double, KEY, Weather, content};
 use crate::bake::shop::{Shop, succeeded};
 use crate::disk::bases::Layout;
 
-const TARGET: &str = "kiln: 1\nname: '{{ name }}-{{ image }}'\nregions: [eu-central-1, us-east-1]\n\
+pub const TARGET: &str = "kiln: 1\nname: '{{ name }}-{{ image }}'\nregions: [eu-central-1, us-east-1]\n\
     parameters: ['/kiln/{{ name }}/{{ arch }}']\nbase: make\n";
 
-fn kiln(shop: &Shop, double: &Double, words: &[&str]) -> Command {
+pub fn kiln(shop: &Shop, double: &Double, words: &[&str]) -> Command {
     let mut kiln = shop.kiln(words);
     kiln.env("AWS_ENDPOINT_URL", double.url());
     kiln.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "secret");
     kiln
 }
 
-fn words(output: &Output) -> String {
+pub fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -88,7 +88,7 @@ fn an_image_of_another_flavour_and_a_wrong_target_are_refused() {
 #[test]
 fn policies_are_printed_for_everybody() {
     let shop = Shop::with_cold_cache(Layout::Former);
-    for who in ["publisher", "control-plane", "worker"] {
+    for who in ["publisher", "control-plane", "worker", "auditor", "janitor"] {
         let text = succeeded(&shop.kiln(&["policy", who]).output().unwrap());
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["Version"], "2012-10-17", "{who}");

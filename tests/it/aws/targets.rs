@@ -21,7 +21,7 @@ fn some_facts() -> Facts {
 }
 
 /// Compares with the golden file, or writes it.
-fn check_golden(path: &str, found: &str) -> Result<(), String> {
+pub fn check_golden(path: &str, found: &str) -> Result<(), String> {
     if std::env::var_os("KILN_GOLDEN").is_some_and(|value| value == "write") {
         std::fs::write(here(path), found).unwrap();
     }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use super::http::{self, Reply, Request};
 use super::metadata::{self, Instance};
 use super::signature::{self, Keys};
+use super::tls::tls;
+use crate::aws::http::{Reply, Request, Server};
 
 pub const REGION: &str = "eu-central-1";
 pub const VPC: &str = "vpc-0a1b2c3d4e5f60718";
@@ -66,6 +67,7 @@ pub struct Double {
     pub ca: String,
     /// EC2's endpoint.
     pub endpoint: String,
+    servers: Mutex<Vec<Server>>,
 }
 
 impl Double {
@@ -77,16 +79,13 @@ impl Double {
     /// Starts EC2 on a listener, which may be in another network.
     pub fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
-        let (tls, ca) = http::tls(&["localhost", &address.ip().to_string()]);
+        let (tls, ca) = tls(&["localhost", &address.ip().to_string()]);
         let state = State { quota: 50, ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
-        http::serve(
-            listener,
-            Some(tls),
-            Arc::new(move |request| answer(&mut shared.lock().unwrap(), request)),
-        );
-        let double = Self { state, ca, endpoint: format!("https://{address}") };
+        let handler = move |request| answer(&mut shared.lock().unwrap(), &request);
+        let servers = Mutex::new(vec![Server::on(listener, Some(tls), handler)]);
+        let double = Self { state, ca, endpoint: format!("https://{address}"), servers };
         double.table("rtb-main", true, &[]);
         double
     }
@@ -107,8 +106,8 @@ impl Double {
         let address = listener.local_addr().unwrap();
         self.state.lock().unwrap().instances.insert(id.to_owned(), Instance::new(id, subnet));
         let (shared, id) = (self.state.clone(), id.to_owned());
-        let handler = move |request: &Request| metadata::answer(&mut shared.lock().unwrap(), &id, request);
-        http::serve(listener, None, Arc::new(handler));
+        let handler = move |request| metadata::answer(&mut shared.lock().unwrap(), &id, &request);
+        self.servers.lock().unwrap().push(Server::on(listener, None, handler));
         format!("http://{address}")
     }
 
@@ -143,7 +142,7 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>0</RequestID></Response>"
     );
-    Reply::Status(status, body)
+    Reply::plain(status, body)
 }
 
 fn answer(state: &mut State, request: &Request) -> Reply {
@@ -176,7 +175,7 @@ fn answer(state: &mut State, request: &Request) -> Reply {
         *bucket -= 1;
     }
     let done = carry_out(state, &action, form);
-    if matches!(fault, Some(Fault::CutAfter)) { Reply::Cut } else { done }
+    if matches!(fault, Some(Fault::CutAfter)) { Reply::cut() } else { done }
 }
 
 fn carry_out(state: &mut State, action: &str, mut form: BTreeMap<String, String>) -> Reply {

@@ -2,7 +2,7 @@
 //! One instance's metadata service, version 2 only: a GET without a token that it gave is 401 ("Use IMDS", EC2 User Guide).
 
 use super::double::{KEYS, REGION, State, VPC};
-use super::http::{Reply, Request};
+use crate::aws::http::{Reply, Request};
 
 /// An instance.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Instance {
 }
 
 fn not_found() -> Reply {
-    Reply::Status(404, "<html>404 - Not Found</html>".to_owned())
+    Reply::plain(404, "<html>404 - Not Found</html>".to_owned())
 }
 
 pub fn answer(state: &mut State, id: &str, request: &Request) -> Reply {
@@ -57,21 +57,21 @@ pub fn answer(state: &mut State, id: &str, request: &Request) -> Reply {
 
 fn respond(instance: &mut Instance, request: &Request, wrong: &mut Vec<String>) -> Reply {
     if instance.is_off {
-        return Reply::Status(403, String::new());
+        return Reply::plain(403, String::new());
     }
     if let Some(status) = instance.failures.pop() {
-        return if status == 0 { Reply::Cut } else { Reply::Status(status, String::new()) };
+        return if status == 0 { Reply::cut() } else { Reply::plain(status, String::new()) };
     }
     // A forged request by way of a proxy names whom it was forwarded for; the service refuses it, and kiln never does.
     if request.headers.contains_key("x-forwarded-for") {
         wrong.push("x-forwarded-for".to_owned());
-        return Reply::Status(403, String::new());
+        return Reply::plain(403, String::new());
     }
     if request.path == "/latest/api/token" {
         let seconds: u32 = request.header("x-aws-ec2-metadata-token-ttl-seconds").parse().unwrap_or(0);
         if request.method != "PUT" || !(1..=21600).contains(&seconds) {
             wrong.push(format!("{} api/token for {seconds} s", request.method));
-            return Reply::Status(400, String::new());
+            return Reply::plain(400, String::new());
         }
         instance.given += 1;
         instance.tokens.push(format!("token-{}-{}==", instance.id, instance.given));
@@ -82,7 +82,7 @@ fn respond(instance: &mut Instance, request: &Request, wrong: &mut Vec<String>) 
         wrong.push(format!("{} {} without a token: version 1", request.method, request.path));
     }
     if !instance.tokens.iter().any(|good| good == token) {
-        return Reply::Status(401, String::new());
+        return Reply::plain(401, String::new());
     }
     let Some(path) = request.path.strip_prefix("/latest/") else { return not_found() };
     instance.read.push(path.to_owned());

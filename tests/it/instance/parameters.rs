@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::double::{Fault, KEYS, REGION, State};
-use super::http::{Reply, Request};
 use super::signature;
+use crate::aws::http::{Reply, Request};
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Parameter {
 }
 
 fn refused(status: u16, code: &str, message: &str) -> Reply {
-    Reply::Status(
+    Reply::plain(
         status,
         json!({ "__type": format!("com.amazonaws.ssm#{code}"), "message": message }).to_string(),
     )

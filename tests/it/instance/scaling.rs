@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::double::{KEYS, REGION, State};
-use super::http::{Reply, Request};
 use super::signature;
+use crate::aws::http::{Reply, Request};
 
 /// The group's instances: whether each is called healthy.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Group {
 pub fn answer(state: &mut State, request: &Request) -> Reply {
     if let Some(fault) = signature::fault(request, &KEYS, REGION, "autoscaling") {
         state.wrong.push(fault);
-        return Reply::Status(403, String::new());
+        return Reply::plain(403, String::new());
     }
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(&request.body).into_owned().collect();
     let get = |key: &str| form.get(key).map_or("", String::as_str);
@@ -65,7 +65,7 @@ fn item(id: &str, is_healthy: bool) -> String {
 }
 
 fn refused(code: &str, message: &str) -> Reply {
-    Reply::Status(
+    Reply::plain(
         400,
         format!(
             "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"

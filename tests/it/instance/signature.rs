@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::http::Request;
+use crate::aws::http::Request;
 
 /// A role's credentials.
 #[derive(Debug, Clone)]

@@ -62,6 +62,10 @@ pub enum Who {
     ControlPlane,
     /// The role of a worker's machine.
     Worker,
+    /// Looks: kiln verify ami-..., kiln nodes, kiln routes.
+    Auditor,
+    /// Clears routes away: kiln routes --prune.
+    Janitor,
 }
 
 impl From<Who> for policy::Who {
@@ -71,6 +75,8 @@ impl From<Who> for policy::Who {
             Who::Launcher => Self::Launcher,
             Who::ControlPlane => Self::ControlPlane,
             Who::Worker => Self::Worker,
+            Who::Auditor => Self::Auditor,
+            Who::Janitor => Self::Janitor,
         }
     }
 }

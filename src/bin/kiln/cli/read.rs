@@ -60,12 +60,16 @@ pub struct Diff {
 /// image can't be baked again here.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A raw or qcow2 image that kiln has baked.
+    /// A raw or qcow2 image that kiln has baked, or where one was published: ami-..., snap-...
     pub image: PathBuf,
+    /// The region of an AMI or snapshot; the default is the AWS SDK's (AWS_REGION, the profile's).
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
     /// The folder of the manifest that was baked: local files that it names are looked for from there.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
-    /// Use nothing but the cache and local files.
+    /// Use nothing but the cache and local files to bake it again.
     #[arg(long)]
     pub offline: bool,
     /// How many things are done at once; the default is the number of processors.

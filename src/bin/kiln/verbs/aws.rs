@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `kiln publish`, `kiln unpublish`, `kiln policy`.
+//! `kiln publish`, `kiln unpublish`, `kiln policy`; and snapshots for `kiln verify`.
 
 use std::path::Path;
 
 use kiln::cloud::policy::{self, Scope};
-use kiln::cloud::{Cloud, Limits};
+use kiln::cloud::{Cloud, Limits, SnapshotDisk};
 use kiln::exit::Exit;
 use kiln::host::{clock, files};
 use kiln::publish::target::{self, Target};
 use kiln::publish::{self, Desk, Order, Publication, Subject};
+use kiln::resource::is_id;
+use tokio::runtime::Handle;
 
 use crate::asked::is_confirmed;
 use crate::cli::{self, Format, Inputs};
@@ -90,6 +92,24 @@ pub fn policy(words: &cli::Policy, format: Format) -> Result<Exit, Failure> {
     let scope = Scope { partition: words.partition.clone(), parameters: words.parameters.clone() };
     print_json(&policy::document(who, &scope))?;
     Ok(Exit::Done)
+}
+
+/// Opens the snapshot of an image (`ami-...`) or a snapshot itself, and returns what messages call it.
+pub fn stored(id: &str, region: Option<&str>, runtime: &Handle) -> Result<(SnapshotDisk, String), Failure> {
+    let cloud = runtime.block_on(Cloud::open(region, Limits::default()));
+    let Some(region) = region.or(cloud.home()).map(|name| cloud.region(name)) else {
+        let what = format!("nobody says in which region {id} is; add --region, or set AWS_REGION");
+        return Err(Failure::with(Exit::Usage, what));
+    };
+    let disk = match is_id(id, "ami-") {
+        true => SnapshotDisk::of_image(&region, id, runtime)?,
+        false => SnapshotDisk::open(&region, id, runtime)?,
+    };
+    let name = match disk.id() == id {
+        true => format!("{id} in {}", region.name()),
+        false => format!("{id} ({} in {})", disk.id(), region.name()),
+    };
+    Ok((disk, name))
 }
 
 /// Opens the image, its base where the cache has it, and the target for it.

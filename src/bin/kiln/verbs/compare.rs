@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln diff` and `kiln verify`: two images against each other, and one against what it was baked from.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use kiln::bake::Desk;
 use kiln::bake::verify::{self, Verified};
 use kiln::compare;
 use kiln::disk::ReadAt;
 use kiln::exit::Exit;
 use kiln::host::disk::open_image;
 use kiln::read::printable;
+#[cfg(feature = "aws")]
+use kiln::resource::is_id;
 
 use super::read::open;
 use crate::cli::{self, Format, Inputs};
@@ -33,15 +37,27 @@ pub fn diff(words: &cli::Diff, here: &Surroundings) -> Result<Exit, Failure> {
 
 /// `kiln verify IMAGE`
 pub fn verify(words: &cli::Verify, here: &Surroundings) -> Result<Exit, Failure> {
-    let disk: Arc<dyn ReadAt> = open_image(&words.image)?;
     let inputs = Inputs { offline: words.offline, locked: true, jobs: words.jobs };
-    let verified =
-        here.at_desk(&inputs, |desk| Ok(verify::verify(&disk, &words.image, &words.folder, desk)?))?;
+    let (verified, name) = here.at_desk(&inputs, |desk| {
+        let (disk, name) = held(words, desk)?;
+        Ok((verify::verify(&disk, &name, &words.folder, desk)?, name))
+    })?;
     match here.format {
         Format::Json => print_json(&verified)?,
-        Format::Text => print_text(&told(&verified, &words.image.display().to_string()))?,
+        Format::Text => print_text(&told(&verified, &name.display().to_string()))?,
     }
     Ok(if verified.is_same { Exit::Done } else { Exit::Failed })
+}
+
+/// Opens what is verified: a file, or what a snapshot on AWS holds; and returns what messages call it.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "a file needs no desk"))]
+fn held(words: &cli::Verify, desk: &Desk<'_>) -> Result<(Arc<dyn ReadAt>, PathBuf), Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(id) = words.image.to_str().filter(|id| is_id(id, "ami-") || is_id(id, "snap-")) {
+        let (disk, name) = super::aws::stored(id, words.region.as_deref(), desk.runtime)?;
+        return Ok((Arc::new(disk), name.into()));
+    }
+    Ok((open_image(&words.image)?, words.image.clone()))
 }
 
 /// Says what came of it.

@@ -60,7 +60,7 @@ impl From<Provisioner> for Form {
 }
 
 /// Reads a description of a cluster.
-fn cluster(file: &Path) -> Result<Cluster, Failure> {
+pub fn cluster(file: &Path) -> Result<Cluster, Failure> {
     let text = text(file, CLUSTER_MAX_BYTES)?;
     launch::parse(file, &text).map_err(|problems| Failure::with(Exit::Config, problems))
 }

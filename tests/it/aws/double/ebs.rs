@@ -217,7 +217,11 @@ fn complete(state: &mut State, region: &str, id: &str, request: &Request) -> Res
 
 /// ListSnapshotBlocks: complete snapshots alone; `MaxResults` 100 to 10,000; pages by token.
 fn list(state: &mut State, region: &str, id: &str, request: &Request) -> Result<Reply, Refusal> {
-    let page = state.weather.page.unwrap_or(10_000);
+    let most: usize = request.query.get("maxResults").map_or(10_000, |most| most.parse().unwrap());
+    if !(100..=10_000).contains(&most) {
+        return Err(invalid("MaxResults is out of range", "INVALID_PARAMETER_VALUE"));
+    }
+    let page = state.weather.page.unwrap_or(most);
     let region = state.region(region);
     let snapshot = region.snapshots.get(id).ok_or_else(|| unknown(id))?;
     if snapshot.state != "completed" {

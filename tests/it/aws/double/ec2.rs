@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Refusal, State, autoscaling, instances, refuse, tick};
+use super::{Refusal, State, autoscaling, instances, refuse, tick, vpc};
 use crate::aws::http::{Reply, Request};
 
 #[derive(Debug, Clone)]
@@ -88,6 +88,7 @@ pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
         }
         other => instances::serve(state, region, other, &asked)
             .or_else(|| autoscaling::templates(state, region, other, &asked))
+            .or_else(|| vpc::serve(state, region, other, &asked))
             .unwrap_or_else(|| Err(refuse("InvalidAction", other))),
     };
     match served {
@@ -133,7 +134,8 @@ pub(super) fn tag_set(tags: &BTreeMap<String, String>) -> String {
 
 /// Cuts what was found into pages ("Pagination"): the token says where the next begins.
 pub(super) fn paged(state: &State, asked: &Asked, set: &str, items: Vec<String>) -> Result<String, Refusal> {
-    let page = state.weather.page.unwrap_or(1000);
+    let most = asked.get("MaxResults").map_or(1000, |most| most.parse().unwrap());
+    let page = state.weather.page.unwrap_or(most);
     let from: usize = match asked.get("NextToken") {
         Some(token) => token.parse().map_err(|_| refuse("InvalidNextToken", token.clone()))?,
         None => 0,
@@ -175,8 +177,9 @@ fn describe_images(state: &mut State, region: &str, asked: &Asked) -> Result<Str
             .map_or(String::new(), |at| format!("<deprecationTime>{at}</deprecationTime>"));
         items.push(format!(
             "<imageId>{id}</imageId><name>{}</name><imageState>{state}</imageState><isPublic>{is_public}</isPublic>\
-             <blockDeviceMapping>{devices}</blockDeviceMapping>{deprecated}{}",
+             <rootDeviceName>{}</rootDeviceName><blockDeviceMapping>{devices}</blockDeviceMapping>{deprecated}{}",
             image.name,
+            image.asked.get("RootDeviceName").map_or("/dev/xvda", String::as_str),
             tag_set(&image.tags)
         ));
     }

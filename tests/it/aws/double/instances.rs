@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::ec2::{Asked, filters, list, paged, tag_set, tags};
-use super::{Refusal, State, Weather, refuse, tick};
+use super::{Refusal, State, Weather, refuse, tick, vpc};
 
 /// What an account has before anything is launched.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub struct Instance {
     /// What the console has said.
     pub console: String,
     pub is_protected: bool,
+    /// Where in the VPC it is, where a test says so.
+    pub attached: Option<vpc::Attached>,
     lag: u32,
     slow: u32,
 }
@@ -48,9 +50,27 @@ impl Instance {
             tags: tags(&asked, "instance"),
             console: String::new(),
             is_protected: false,
+            attached: None,
             lag: weather.lag,
             slow: weather.slow,
             asked,
+        }
+    }
+
+    /// One of a cluster that has run for long.
+    pub fn running(cluster: &str, image: &str, attached: vpc::Attached) -> Self {
+        Self {
+            asked: [("ImageId".to_owned(), image.to_owned())].into(),
+            state: "running",
+            reason: String::new(),
+            user_data: String::new(),
+            subnet: String::new(),
+            tags: [("kiln:cluster".to_owned(), cluster.to_owned())].into(),
+            console: String::new(),
+            is_protected: false,
+            attached: Some(attached),
+            lag: 0,
+            slow: 0,
         }
     }
 }
@@ -200,9 +220,10 @@ fn item(id: &str, instance: &Instance, state: &str) -> String {
     };
     format!(
         "<instanceId>{id}</instanceId><imageId>{}</imageId><instanceState><code>0</code><name>{state}</name></instanceState>\
-         <subnetId>{}</subnetId>{reason}{}",
+         <subnetId>{}</subnetId>{reason}{}{}",
         get(&instance.asked, "ImageId"),
         instance.subnet,
+        instance.attached.as_ref().map(vpc::Attached::described).unwrap_or_default(),
         tag_set(&instance.tags)
     )
 }
@@ -213,6 +234,7 @@ fn describe(state: &mut State, region: &str, asked: &Asked) -> Result<String, Re
         let message = "The parameter instancesSet cannot be used with the parameter maxResults";
         return Err(refuse("InvalidParameterCombination", message));
     }
+    vpc::most(asked, 1000)?;
     let here = &mut state.region(region).instances;
     if let Some(id) = ids.iter().find(|id| here.get_mut(*id).is_none_or(|it| tick(&mut it.lag))) {
         return Err(refuse("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist")));
