@@ -8,6 +8,7 @@ mod docker;
 mod golden;
 mod images;
 mod links;
+mod metadata;
 pub mod node;
 pub mod pods;
 mod readers;
