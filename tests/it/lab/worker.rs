@@ -47,7 +47,6 @@ fn kiln(bench: &Bench, folder: &std::path::Path) -> Command {
 }
 
 #[test]
-#[ignore = "minutes of an emulated processor"]
 fn a_virtual_machine_from_the_image_becomes_a_ready_worker() {
     let image = baked();
     let bench = Bench::start(Options::default());
