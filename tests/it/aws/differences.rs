@@ -18,10 +18,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
-endpoint, region, vpc, table, subnet = sys.argv[1:6]
+endpoint, region, vpc, table, subnet, secgroup = sys.argv[1:7]
 config = Config(retries={'max_attempts': 1}, parameter_validation=False)
 client = lambda service: boto3.client(service, region_name=region, endpoint_url=endpoint, config=config)
-ec2, ebs, ssm = client('ec2'), client('ebs'), client('ssm')
+ec2, ebs, ssm, asg = client('ec2'), client('ebs'), client('ssm'), client('autoscaling')
 BLOCK = 524288
 def said(name, call, show=lambda answer: 'done'):
     try:
@@ -111,10 +111,77 @@ said('ec2:DescribeInstances, pages of 3', lambda: ec2.describe_instances(Filters
 said('ec2:DescribeInstances, pages of 2,000', lambda: ec2.describe_instances(Filters=tagged, MaxResults=2000))
 said('ec2:DeleteRoute, unknown', lambda: ec2.delete_route(RouteTableId=table, DestinationCidrBlock='192.0.2.0/24'))
 said('ec2:DeleteRoute, local', lambda: ec2.delete_route(RouteTableId=table, DestinationCidrBlock='10.0.0.0/16'))
+launchable = register('kiln-launched')['ImageId']
+def run(token, **more):
+    options = {'HttpTokens': 'required', 'HttpPutResponseHopLimit': 1, 'HttpEndpoint': 'enabled'}
+    given = {'ClientToken': token, 'MinCount': 1, 'MaxCount': 1, 'ImageId': launchable, 'InstanceType': 'm5.large', 'SubnetId': subnet,
+        'SecurityGroupIds': [secgroup], 'MetadataOptions': options, 'UserData': 'text'}
+    return ec2.run_instances(**(given | more))['Instances']
+launched = said('ec2:RunInstances', lambda: run('one'), len)[0]['InstanceId']
+said('ec2:RunInstances, its token again', lambda: run('one'), lambda it: 'the same' if it[0]['InstanceId'] == launched else 'another')
+said('ec2:RunInstances, its token with another type', lambda: run('one', InstanceType='m5.xlarge'))
+said('ec2:RunInstances, no such image', lambda: run('image', ImageId='ami-0123456789abcdef0'))
+said('ec2:RunInstances, no such subnet', lambda: run('subnet', SubnetId='subnet-0123456789abcdef0'))
+said('ec2:RunInstances, no such group', lambda: run('group', SecurityGroupIds=['sg-0123456789abcdef0']))
+said('ec2:RunInstances, no such profile', lambda: run('profile', IamInstanceProfile={'Name': 'none'}))
+said('ec2:RunInstances, hop limit of 65', lambda: run('hops', MetadataOptions={'HttpPutResponseHopLimit': 65}))
+said('ec2:RunInstances, fewer than none', lambda: run('none', MinCount=0, MaxCount=0))
+said('ec2:RunInstances, one address for two', lambda: run('two', MinCount=2, MaxCount=2, PrivateIpAddress='10.0.1.77'))
+said('ec2:RunInstances, user-data of 17 KiB', lambda: run('long', UserData='x' * (17 << 10)))
+said('ec2:RunInstances, spot', lambda: run('spot', InstanceMarketOptions={'MarketType': 'spot'}), len)
+said('ec2:RunInstances, a market that is none', lambda: run('market', InstanceMarketOptions={'MarketType': 'fair'}))
+said('ec2:GetConsoleOutput, unknown', lambda: ec2.get_console_output(InstanceId='i-0123456789abcdef0'))
+said('ec2:TerminateInstances', lambda: ec2.terminate_instances(InstanceIds=[launched]))
+said('ec2:TerminateInstances, unknown', lambda: ec2.terminate_instances(InstanceIds=['i-0123456789abcdef0']))
+
+data = {'ImageId': launchable, 'InstanceType': 'm5.large', 'SecurityGroupIds': [secgroup], 'UserData': base64.b64encode(b'text').decode()}
+template = lambda call, name: call(LaunchTemplateName=name, LaunchTemplateData=data)
+said('ec2:CreateLaunchTemplateVersion, of none', lambda: template(ec2.create_launch_template_version, 'kiln-demo'))
+said('ec2:CreateLaunchTemplate', lambda: template(ec2.create_launch_template, 'kiln-demo'))
+said('ec2:CreateLaunchTemplate, again', lambda: template(ec2.create_launch_template, 'kiln-demo'))
+def group(name, **more):
+    given = {'AutoScalingGroupName': name, 'LaunchTemplate': {'LaunchTemplateName': 'kiln-demo', 'Version': '$Latest'}, 'MinSize': 0,
+        'MaxSize': 3, 'DesiredCapacity': 2, 'VPCZoneIdentifier': subnet, 'HealthCheckType': 'EC2', 'HealthCheckGracePeriod': 600}
+    return asg.create_auto_scaling_group(**(given | more))
+described = lambda name: asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])['AutoScalingGroups']
+said('autoscaling:DescribeAutoScalingGroups, unknown', lambda: described('kiln-demo'), len)
+said('autoscaling:CreateAutoScalingGroup, of no template', lambda: group('kiln-none', LaunchTemplate={'LaunchTemplateName': 'kiln-none', 'Version': '$Latest'}))
+said('autoscaling:CreateAutoScalingGroup, no such subnet', lambda: group('kiln-none', VPCZoneIdentifier='subnet-0123456789abcdef0'))
+said('autoscaling:CreateAutoScalingGroup', lambda: group('kiln-demo'))
+said('autoscaling:CreateAutoScalingGroup, again', lambda: group('kiln-demo'))
+members = said('autoscaling:DescribeAutoScalingGroups', lambda: described('kiln-demo'), lambda it: [it[0]['DesiredCapacity'], it[0]['MaxSize'], len(it[0]['Instances'])])[0]['Instances']
+health = lambda id, word: asg.set_instance_health(InstanceId=id, HealthStatus=word, ShouldRespectGracePeriod=True)
+said('autoscaling:SetInstanceHealth, unknown', lambda: health('i-0123456789abcdef0', 'Unhealthy'))
+said('autoscaling:SetInstanceHealth, a word that is none', lambda: health(members[0]['InstanceId'], 'Ill'))
+said('autoscaling:SetInstanceHealth', lambda: health(members[0]['InstanceId'], 'Unhealthy'))
+said('autoscaling:DescribeAutoScalingGroups, after it', lambda: described('kiln-demo'), lambda it: [
+    members[0]['InstanceId'] in [one['InstanceId'] for one in it[0]['Instances']], len(it[0]['Instances'])])
+resize = lambda name: asg.update_auto_scaling_group(AutoScalingGroupName=name, VPCZoneIdentifier=subnet, MinSize=0, MaxSize=5, DesiredCapacity=3)
+said('autoscaling:UpdateAutoScalingGroup', lambda: resize('kiln-demo'))
+said('ec2:CreateLaunchTemplateVersion', lambda: template(ec2.create_launch_template_version, 'kiln-demo'))
+said('autoscaling:UpdateAutoScalingGroup, of the second version', lambda: asg.update_auto_scaling_group(
+    AutoScalingGroupName='kiln-demo', VPCZoneIdentifier=subnet, MinSize=0, MaxSize=5, DesiredCapacity=4))
+said('autoscaling:UpdateAutoScalingGroup, unknown', lambda: resize('kiln-none'))
+said('autoscaling:StartInstanceRefresh', lambda: asg.start_instance_refresh(AutoScalingGroupName='kiln-demo'))
+end = lambda name, **more: asg.delete_auto_scaling_group(AutoScalingGroupName=name, **more)
+said('autoscaling:DeleteAutoScalingGroup, with instances', lambda: end('kiln-demo'))
+said('autoscaling:DeleteAutoScalingGroup, by force', lambda: end('kiln-demo', ForceDelete=True))
+said('autoscaling:DeleteAutoScalingGroup, unknown', lambda: end('kiln-demo', ForceDelete=True))
+said('ec2:DeleteLaunchTemplate', lambda: ec2.delete_launch_template(LaunchTemplateName='kiln-demo'))
+said('ec2:DeleteLaunchTemplate, again', lambda: ec2.delete_launch_template(LaunchTemplateName='kiln-demo'))
+
+share = lambda value, kind: ssm.put_parameter(Name='/kiln/clusters/demo/token', Value=value, Type=kind, Overwrite=True)
+said('ssm:PutParameter, a secret', lambda: share('abcdef.0123456789abcdef', 'SecureString'))
+secret = lambda **more: ssm.get_parameters(Names=['/kiln/clusters/demo/token'], **more)
+is_told = lambda it: 'told' if it['Parameters'][0]['Value'] == 'abcdef.0123456789abcdef' else 'not told'
+said('ssm:GetParameters, a secret', secret, is_told)
+said('ssm:GetParameters, a secret in the clear', lambda: secret(WithDecryption=True), is_told)
+said('ssm:PutParameter, a kind that is none', lambda: share('text', 'Text'))
+said('ssm:PutParameter, 5,000 bytes', lambda: share('x' * 5000, 'String'))
 said('ec2:DeleteRoute, no such table', lambda: ec2.delete_route(RouteTableId='rtb-0123456789abcdef0', DestinationCidrBlock='192.0.2.0/24'))
 ";
 
-/// Makes a VPC on moto, and prints its id, its main table's and a subnet's.
+/// Makes a VPC on moto, and prints its id, its main table's, a subnet's and a security group's.
 const GROUND: &str = r"
 import sys
 import boto3
@@ -122,7 +189,8 @@ ec2 = boto3.client('ec2', region_name=sys.argv[2], endpoint_url=sys.argv[1])
 vpc = ec2.create_vpc(CidrBlock='10.0.0.0/16')['Vpc']['VpcId']
 subnet = ec2.create_subnet(VpcId=vpc, CidrBlock='10.0.1.0/24')['Subnet']['SubnetId']
 [table] = ec2.describe_route_tables(Filters=[{'Name': 'vpc-id', 'Values': [vpc]}])['RouteTables']
-print(vpc, table['RouteTableId'], subnet)
+group = ec2.create_security_group(VpcId=vpc, GroupName='nodes', Description='nodes')['GroupId']
+print(vpc, table['RouteTableId'], subnet, group)
 ";
 
 fn script(text: &str, words: &[&str]) -> String {
@@ -145,11 +213,12 @@ fn where_moto_differs_from_the_double_is_listed() {
         let mut state = double.state();
         let region = state.region(REGION);
         region.ground.subnets.insert("subnet-1".to_owned());
+        region.ground.groups.insert("sg-1".to_owned());
         let routes = [("10.0.0.0/16".to_owned(), "local".to_owned())].into();
         region.tables.insert("rtb-1".to_owned(), Table { is_main: true, routes, ..Table::default() });
     }
-    let strict = script(CALLS, &[&double.url(), REGION, VPC, "rtb-1", "subnet-1"]);
-    let lenient = script(CALLS, &[&moto.url, REGION, ground[0], ground[1], ground[2]]);
+    let strict = script(CALLS, &[&double.url(), REGION, VPC, "rtb-1", "subnet-1", "sg-1"]);
+    let lenient = script(CALLS, &[&[&moto.url, REGION], &ground[..]].concat());
     let mut differences = String::new();
     let mut same = 0;
     assert_eq!(strict.lines().count(), lenient.lines().count());

@@ -6,7 +6,7 @@ use std::process::Command;
 use kiln::cloud::policy::{Who, rights};
 use serde_json::json;
 
-use super::site::{Ended, Part, REGION, Site};
+use super::site::{CLUSTER, Ended, Part, REGION, Site};
 use crate::aws::double::ssm::Parameter;
 use crate::birth::cluster::{claims, node};
 
@@ -26,7 +26,7 @@ fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
     a_protected_one_stays(&site, &ids[1]);
     without_a_cluster_nothing_goes_but_the_whole(&site, &ids[1]);
     a_group_is_made_is_rolled_and_ends(&site);
-    site.played(&[Part::Silent], || site.run(&["--role", "worker", "--timeout", "3s"])).is(75);
+    a_spot_instance_is_asked_for(&site);
     let called = site.every_call_is_allowed();
     for right in rights(Who::Launcher) {
         assert!(
@@ -95,6 +95,26 @@ fn a_group_is_made_is_rolled_and_ends(site: &Site) {
     }
     let nothing = terminate(site, &["--group", "--yes"]).is(0);
     assert_eq!(nothing.printed, "nothing of cluster demo is there in eu-central-1\n");
+}
+
+/// By a launch and by a group's template alike; nothing is said of price, time or number of tries.
+fn a_spot_instance_is_asked_for(site: &Site) {
+    assert!(markets(site).is_empty());
+    site.write("cluster.yaml", &CLUSTER.replace("workers:\n", "workers:\n  spot: true\n"));
+    let spot = [("InstanceMarketOptions.MarketType".to_owned(), "spot".to_owned())];
+    site.played(&[Part::Silent], || site.run(&["--role", "worker", "--timeout", "3s"])).is(75);
+    assert_eq!(markets(site), spot);
+    site.played(&[], || site.run(&["--role", "worker", "--group", "--count", "1", "--timeout", "3s"])).is(75);
+    assert_eq!(markets(site), spot);
+    terminate(site, &["--group", "--yes"]).is(0);
+}
+
+/// What the last instance was asked with of its market.
+fn markets(site: &Site) -> Vec<(String, String)> {
+    let mut state = site.double.state();
+    let last = state.region(REGION).instances.values().next_back().unwrap();
+    let own = last.asked.iter().filter(|(key, _)| key.starts_with("InstanceMarketOptions"));
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn terminate(site: &Site, words: &[&str]) -> Ended {

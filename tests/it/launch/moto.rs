@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kiln::cloud::{InstanceState, Limits, NewInstances};
+use kiln::cloud::{InstanceState, Limits, NewGroup, NewInstances};
 
 use crate::aws::double::KEY;
 use crate::aws::others::{Moto, python};
@@ -34,7 +34,8 @@ options = instance['MetadataOptions']
 data = ec2.describe_instance_attribute(InstanceId=sys.argv[2], Attribute='userData')['UserData']['Value']
 tags = {tag['Key']: tag['Value'] for tag in instance['Tags']}
 print(instance['State']['Name'], instance['InstanceType'], instance['PrivateIpAddress'],
-      options['HttpTokens'], options['HttpPutResponseHopLimit'], tags['kiln:cluster'], base64.b64decode(data).decode())
+      options['HttpTokens'], options['HttpPutResponseHopLimit'], tags['kiln:cluster'], base64.b64decode(data).decode(),
+      instance.get('InstanceLifecycle', 'on-demand'))
 ";
 
 fn said(script: &str, words: &[&str]) -> String {
@@ -53,27 +54,15 @@ fn the_same_calls_launch_and_terminate_at_moto() {
     let [subnet, group, image] = ground.split_whitespace().collect::<Vec<_>>()[..] else {
         panic!("{ground}")
     };
-    let new = NewInstances {
-        token: "kiln-test-0".to_owned(),
-        count: 1,
-        image: image.to_owned(),
-        instance_type: "m5.large".to_owned(),
-        subnet: subnet.to_owned(),
-        security_groups: vec![group.to_owned()],
-        instance_profile: Some("kiln-worker".to_owned()),
-        address: Some("10.0.1.10".parse().unwrap()),
-        is_spot: false,
-        user_data: "{\"ignition\": {}}".to_owned(),
-        tags: [("kiln:cluster".to_owned(), "demo".to_owned())].into(),
-    };
-    // moto loads each service with its first call, which takes seconds.
-    let patient = Limits { poll: Duration::from_millis(50), ..Limits::default() };
+    let new = new(subnet, group, image);
+    let alone = NewInstances { address: Some("10.0.1.10".parse().unwrap()), ..new.clone() };
+    let spot = NewInstances { token: "kiln-test-1".to_owned(), is_spot: true, ..new };
     runtime().block_on(async {
-        let region = cloud(&moto.url, KEY, patient).await.region(REGION);
-        let made = region.run(&new).await.unwrap();
+        let region = region(&moto).await;
+        let made = region.run(&alone).await.unwrap();
         let ids = vec![made[0].id.clone()];
         let seen = said(LOOK, &[&moto.url, &ids[0]]);
-        assert_eq!(seen, "running m5.large 10.0.1.10 required 1 demo {\"ignition\": {}}\n");
+        assert_eq!(seen, "running m5.large 10.0.1.10 required 1 demo {\"ignition\": {}} on-demand\n");
         assert_eq!(region.instances(&ids).await.unwrap()[0].state, InstanceState::Running);
         assert_eq!(region.instances_tagged("kiln:cluster", "demo").await.unwrap()[0].id, ids[0]);
         assert!(region.instances_tagged("kiln:cluster", "other").await.unwrap().is_empty());
@@ -82,5 +71,81 @@ fn the_same_calls_launch_and_terminate_at_moto() {
         assert_eq!(region.instances(&ids).await.unwrap()[0].state, InstanceState::Terminated);
         assert!(region.instances_tagged("kiln:cluster", "demo").await.unwrap().is_empty());
         region.terminate(&["i-00000000000000000".to_owned()]).await.unwrap();
+        let made = region.run(&spot).await.unwrap();
+        let seen = said(LOOK, &[&moto.url, &made[0].id]);
+        assert!(seen.ends_with(" required 1 demo {\"ignition\": {}} spot\n"), "{seen}");
+    });
+}
+
+fn new(subnet: &str, group: &str, image: &str) -> NewInstances {
+    NewInstances {
+        token: "kiln-test-0".to_owned(),
+        count: 1,
+        image: image.to_owned(),
+        instance_type: "m5.large".to_owned(),
+        subnet: subnet.to_owned(),
+        security_groups: vec![group.to_owned()],
+        instance_profile: Some("kiln-worker".to_owned()),
+        address: None,
+        is_spot: false,
+        user_data: "{\"ignition\": {}}".to_owned(),
+        tags: [("kiln:cluster".to_owned(), "demo".to_owned())].into(),
+    }
+}
+
+async fn region(moto: &Moto) -> kiln::cloud::Region {
+    // moto loads each service with its first call, which takes seconds.
+    let patient = Limits { poll: Duration::from_millis(50), ..Limits::default() };
+    cloud(&moto.url, KEY, patient).await.region(REGION)
+}
+
+/// What boto3 sees of a group: its size, its template's newest version, and an instance of it.
+const LOOK_AT_GROUP: &str = r"
+import base64, sys
+import boto3
+client = lambda service: boto3.client(service, region_name='eu-central-1', endpoint_url=sys.argv[1])
+ec2, asg = client('ec2'), client('autoscaling')
+[group] = asg.describe_auto_scaling_groups(AutoScalingGroupNames=['kiln-demo-worker'])['AutoScalingGroups']
+versions = ec2.describe_launch_template_versions(LaunchTemplateName='kiln-demo-worker')['LaunchTemplateVersions']
+data = max(versions, key=lambda it: it['VersionNumber'])['LaunchTemplateData']
+[instance] = ec2.describe_instances(InstanceIds=[group['Instances'][0]['InstanceId']])['Reservations'][0]['Instances']
+tags = {tag['Key']: tag['Value'] for tag in instance['Tags']}
+options = data['MetadataOptions']
+print(group['DesiredCapacity'], group['MaxSize'], group['HealthCheckType'], group['HealthCheckGracePeriod'], len(group['Instances']),
+      len(versions), options['HttpTokens'], options['HttpPutResponseHopLimit'], data.get('InstanceMarketOptions', {}).get('MarketType'),
+      base64.b64decode(data['UserData']).decode(), tags['aws:autoscaling:groupName'])
+";
+
+#[test]
+fn the_same_calls_make_resize_and_end_a_group_at_moto() {
+    let moto = Moto::start();
+    let ground = said(GROUND, &[&moto.url]);
+    let [subnet, group, image] = ground.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{ground}")
+    };
+    let template = new(subnet, group, image);
+    let spot = NewInstances { is_spot: true, token: "kiln-test-1".to_owned(), ..template.clone() };
+    let name = "kiln-demo-worker".to_owned();
+    let wanted = NewGroup { name: name.clone(), subnets: vec![subnet.to_owned()], desired: 2, max: 3 };
+    runtime().block_on(async {
+        let region = region(&moto).await;
+        assert_eq!(region.group(&name).await.unwrap(), None);
+        region.template(&name, &template).await.unwrap();
+        region.create_group(&wanted).await.unwrap();
+        // An answer that was lost.
+        region.create_group(&wanted).await.unwrap();
+        let made = region.group(&name).await.unwrap().unwrap();
+        assert_eq!((made.desired, made.max, made.instances.len()), (2, 3, 2));
+        let seen = said(LOOK_AT_GROUP, &[&moto.url]);
+        assert_eq!(seen, "2 3 EC2 600 2 1 required 1 None {\"ignition\": {}} kiln-demo-worker\n");
+        region.resize_group(&NewGroup { desired: 3, max: 5, ..wanted }).await.unwrap();
+        // moto can't launch of a second version.
+        region.template(&name, &spot).await.unwrap();
+        let seen = said(LOOK_AT_GROUP, &[&moto.url]);
+        assert_eq!(seen, "3 5 EC2 600 3 2 required 1 spot {\"ignition\": {}} kiln-demo-worker\n");
+        // A parameter is the only other thing that a launch reads.
+        assert!(region.parameters(&["/kiln/images/kiln-node".to_owned()]).await.unwrap().is_empty());
+        region.delete_group(&name).await.unwrap();
+        assert_eq!(region.group(&name).await.unwrap(), None);
     });
 }

@@ -15,6 +15,8 @@ pub struct Group {
     pub desired: usize,
     pub max: usize,
     pub instances: Vec<String>,
+    /// Those that somebody called unhealthy: they are replaced.
+    pub unhealthy: Vec<String>,
     pub refreshes: usize,
 }
 
@@ -91,6 +93,7 @@ pub fn serve(state: &mut State, region: &str, request: &Request) -> Reply {
             group.refreshes += 1;
             "<InstanceRefreshId>r-1</InstanceRefreshId>".to_owned()
         }),
+        "SetInstanceHealth" => set_health(state, region, &asked),
         "DeleteAutoScalingGroup" => delete(state, region, &name, &asked),
         other => Err(refuse("InvalidAction", other)),
     };
@@ -139,31 +142,60 @@ fn create(state: &mut State, region: &str, name: &str, asked: &Asked) -> Result<
     Ok(String::new())
 }
 
-/// With every look a group is as large as it is to be, of instances that are there.
+/// With every look a group has done its part.
 fn describe(state: &mut State, region: &str, names: &[String]) -> String {
     let mut text = String::new();
     for name in names {
-        let Some(mut group) = state.region(region).groups.get(name).cloned() else { continue };
-        let instances = &state.region(region).instances;
-        group.instances.retain(|id| !["shutting-down", "terminated"].contains(&instances[id].state));
-        while group.instances.len() < group.desired {
-            let subnet = group.subnets[group.instances.len() % group.subnets.len()].clone();
-            let mut asked = state.region(region).templates[&group.template].last().unwrap().clone();
-            asked.extend(
-                [("SubnetId", subnet.as_str()), ("MinCount", "1"), ("MaxCount", "1")]
-                    .map(|(key, value)| (key.to_owned(), value.to_owned())),
-            );
-            let (_, user_data) = judged(state, region, &asked).unwrap();
-            let id = state.new_id("i");
-            let mut instance = Instance::of(asked, user_data, state.weather);
-            instance.tags.insert("aws:autoscaling:groupName".to_owned(), name.clone());
-            state.region(region).instances.insert(id.clone(), instance);
-            group.instances.push(id);
-        }
-        text += &item(name, &group);
-        state.region(region).groups.insert(name.clone(), group);
+        tend(state, region, name);
+        text += &state.region(region).groups.get(name).map(|group| item(name, group)).unwrap_or_default();
     }
     format!("<AutoScalingGroups>{text}</AutoScalingGroups>")
+}
+
+/// What a group does by itself: it ends what is unhealthy and is as large as it is to be, of instances that are there.
+pub fn tend(state: &mut State, region: &str, name: &str) {
+    let Some(mut group) = state.region(region).groups.get(name).cloned() else { return };
+    for id in std::mem::take(&mut group.unhealthy) {
+        let instance = state.region(region).instances.get_mut(&id).unwrap();
+        instance.state = "shutting-down";
+        instance.reason = "Client.UserInitiatedShutdown: User initiated shutdown".to_owned();
+    }
+    let instances = &state.region(region).instances;
+    group.instances.retain(|id| !["shutting-down", "terminated"].contains(&instances[id].state));
+    while group.instances.len() < group.desired {
+        let id = launched(state, region, name, &group);
+        group.instances.push(id);
+    }
+    state.region(region).groups.insert(name.to_owned(), group);
+}
+
+fn launched(state: &mut State, region: &str, name: &str, group: &Group) -> String {
+    let subnet = group.subnets[group.instances.len() % group.subnets.len()].clone();
+    let mut asked = state.region(region).templates[&group.template].last().unwrap().clone();
+    let own = [("SubnetId", subnet.as_str()), ("MinCount", "1"), ("MaxCount", "1")];
+    asked.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    let (_, user_data) = judged(state, region, &asked).unwrap();
+    let id = state.new_id("i");
+    let mut instance = Instance::of(asked, user_data, state.weather);
+    instance.tags.insert("aws:autoscaling:groupName".to_owned(), name.to_owned());
+    state.region(region).instances.insert(id.clone(), instance);
+    id
+}
+
+/// "Set up a custom health check for your Auto Scaling group".
+fn set_health(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal> {
+    let id = get(asked, "InstanceId").to_owned();
+    let mut groups = state.region(region).groups.values_mut();
+    let Some(group) = groups.find(|group| group.instances.contains(&id)) else {
+        let message = format!("Instance Id not found - No managed instance found for instance ID: {id}");
+        return Err(refuse("ValidationError", message));
+    };
+    match get(asked, "HealthStatus") {
+        "Healthy" => group.unhealthy.retain(|other| *other != id),
+        "Unhealthy" => group.unhealthy.push(id),
+        other => return Err(refuse("ValidationError", format!("'{other}' is not a valid health status"))),
+    }
+    Ok(String::new())
 }
 
 fn item(name: &str, group: &Group) -> String {

@@ -122,8 +122,45 @@ fn run(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal
     Ok(reservation(state, region, &ids))
 }
 
+/// What kiln asks of RunInstances and of templates; what else comes is a mistake.
+const KNOWN: [&str; 12] = [
+    "Action",
+    "Version",
+    "ClientToken",
+    "MinCount",
+    "MaxCount",
+    "ImageId",
+    "InstanceType",
+    "SubnetId",
+    "IamInstanceProfile.Name",
+    "PrivateIpAddress",
+    "UserData",
+    "InstanceMarketOptions.MarketType",
+];
+const KNOWN_LISTS: [&str; 4] = ["SecurityGroupId.", "Ipv6Address.", "MetadataOptions.", "TagSpecification."];
+
+fn known_parameters(asked: &Asked) -> Result<(), Refusal> {
+    let is_known = |key: &&String| {
+        KNOWN.contains(&key.as_str()) || KNOWN_LISTS.iter().any(|prefix| key.starts_with(prefix))
+    };
+    match asked.keys().find(|key| !is_known(key)) {
+        Some(key) => Err(refuse("UnknownParameter", format!("The parameter {key} is not recognized"))),
+        None => Ok(()),
+    }
+}
+
+/// "InstanceMarketOptionsRequest": without options of its own a spot instance is asked for once, at the on-demand price at most.
+fn market(asked: &Asked) -> Result<(), Refusal> {
+    match get(asked, "InstanceMarketOptions.MarketType") {
+        "" | "spot" => Ok(()),
+        other => Err(refuse("InvalidParameterValue", format!("MarketType {other}"))),
+    }
+}
+
 /// The constraints of RunInstances' parameters.
 pub(super) fn judged(state: &mut State, region: &str, asked: &Asked) -> Result<(u32, String), Refusal> {
+    known_parameters(asked)?;
+    market(asked)?;
     let here = state.region(region);
     let image = here.images.get_mut(get(asked, "ImageId"));
     let missing = || {
