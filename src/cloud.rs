@@ -27,6 +27,7 @@ pub mod policy;
 mod retry;
 mod snapshot;
 mod stored;
+mod turn;
 
 pub use access::{Cloud, Limits, Region};
 pub use account::PublicAccess;

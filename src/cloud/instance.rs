@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceIpv6Address,
     InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
@@ -174,10 +175,8 @@ impl Region {
     /// # Errors
     /// The call's; not found, once such a one should be known everywhere.
     pub async fn instances(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
-        let request = || self.ec2.describe_instances().set_instance_ids(Some(ids.to_vec())).send();
-        let answer = self.call("ec2:DescribeInstances", About::Fresh, request).await?;
-        let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
-        Ok(all.filter_map(instance).collect())
+        let of_ids = self.ec2.describe_instances().set_instance_ids(Some(ids.to_vec()));
+        self.described(About::Fresh, &of_ids).await
     }
 
     /// Returns the instances with this tag that are not gone.
@@ -191,13 +190,20 @@ impl Region {
             Filter::builder().name(format!("tag:{key}")).values(value).build(),
             Filter::builder().name("instance-state-name").set_values(Some(there)).build(),
         ];
+        // EC2 takes a size of pages with filters alone, and answers for ids at once.
+        let tagged = self.ec2.describe_instances().set_filters(Some(filters.to_vec())).max_results(PAGE);
+        self.described(About::Known, &tagged).await
+    }
+
+    async fn described(
+        &self,
+        about: About,
+        asked: &DescribeInstancesFluentBuilder,
+    ) -> Result<Vec<Instance>, CloudError> {
         let (mut found, mut page) = (Vec::new(), None);
         loop {
-            let request = || {
-                let request = self.ec2.describe_instances().set_filters(Some(filters.to_vec()));
-                request.max_results(PAGE).set_next_token(page.clone()).send()
-            };
-            let answer = self.call("ec2:DescribeInstances", About::Known, request).await?;
+            let request = || asked.clone().set_next_token(page.clone()).send();
+            let answer = self.call("ec2:DescribeInstances", about, request).await?;
             let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
             found.extend(all.filter_map(instance));
             page = answer.next_token.filter(|token| !token.is_empty());

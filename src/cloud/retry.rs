@@ -32,33 +32,33 @@ pub(super) enum About {
     Fresh,
 }
 
+/// An error of one of the SDK's operations.
+pub(super) trait Failure: ProvideErrorMetadata + Error + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + 'static> Failure for E {}
+
+/// What one attempt comes to.
+pub(super) type Answered<T, E> = Result<T, SdkError<E, HttpResponse>>;
+
 impl Region {
     /// Makes a call until it is answered for good.
-    pub(super) async fn call<T, E, F>(
+    pub(super) async fn call<T, E: Failure, F: Future<Output = Answered<T, E>>>(
         &self,
         call: &'static str,
         about: About,
         request: impl Fn() -> F,
-    ) -> Result<T, CloudError>
-    where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-        E: ProvideErrorMetadata + Error + 'static,
-    {
+    ) -> Result<T, CloudError> {
         self.call_hearing(call, about, request, |_| ()).await
     }
 
     /// As [`Region::call`]; `hear` is told of every failure that is not the last.
-    pub(super) async fn call_hearing<T, E, F>(
+    pub(super) async fn call_hearing<T, E: Failure, F: Future<Output = Answered<T, E>>>(
         &self,
         call: &'static str,
         about: About,
         request: impl Fn() -> F,
         hear: impl Fn(&CloudErrorKind),
-    ) -> Result<T, CloudError>
-    where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-        E: ProvideErrorMetadata + Error + 'static,
-    {
+    ) -> Result<T, CloudError> {
         let start = Instant::now();
         let mut backoff = Backoff::new(FIRST, LONGEST, chance());
         loop {
@@ -75,6 +75,14 @@ impl Region {
             hear(&kind);
             sleep(pause).await;
         }
+    }
+}
+
+impl Region {
+    /// An answer that is not what the API promises.
+    pub(super) fn malformed(&self, call: &'static str, what: &str) -> CloudError {
+        let kind = CloudErrorKind::Broken(what.to_owned());
+        CloudError { kind, call, region: self.name.to_string() }
     }
 }
 

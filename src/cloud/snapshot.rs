@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Snapshots, written block by block by the EBS direct APIs: no bucket, no import role, no helper instance.
 
-use std::error::Error;
-use std::future::Future;
-use std::time::Duration;
-
 use aws_sdk_ebs::primitives::{ByteStream, SdkBody};
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
 use aws_sdk_ec2::types::Filter;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::time::{Instant, sleep};
 
 use super::Tags;
 use super::access::Region;
@@ -145,33 +137,6 @@ impl Region {
         self.paced("ebs:PutSnapshotBlock", About::Fresh, request, hear).await.map(drop)
     }
 
-    /// Makes a call about a block when its turn has come; throttling slows down all that come after it.
-    pub(super) async fn paced<T, E, F>(
-        &self,
-        call: &'static str,
-        about: About,
-        request: impl Fn() -> F,
-        hear: impl Fn(&CloudErrorKind),
-    ) -> Result<T, CloudError>
-    where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        let in_turn = || async {
-            self.wait_for_turn().await;
-            request().await
-        };
-        let hear_all = |kind: &CloudErrorKind| {
-            if let CloudErrorKind::Throttled { .. } = kind {
-                self.pace(|pace, now| pace.throttled(now));
-            }
-            hear(kind);
-        };
-        let answer = self.call_hearing(call, about, in_turn, hear_all).await?;
-        self.pace(|pace, _| pace.served());
-        Ok(answer)
-    }
-
     /// Ends the writing of a snapshot of which `changed` blocks were written; `checksum` is over their digests, by index.
     ///
     /// # Errors
@@ -240,30 +205,6 @@ impl Region {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
-    }
-
-    async fn wait_for_turn(&self) {
-        let pause = self.pace(super::Pace::take);
-        if pause > Duration::ZERO {
-            sleep(pause).await;
-        }
-    }
-
-    /// Returns how many blocks a second the service allows now.
-    pub fn blocks_per_s(&self) -> f64 {
-        self.pace(|pace, _| pace.per_s())
-    }
-
-    fn pace<T>(&self, work: impl FnOnce(&mut super::Pace, Duration) -> T) -> T {
-        // Whoever panicked, a pace is two numbers.
-        let mut pace = self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        work(&mut pace, Instant::now() - self.opened)
-    }
-
-    /// An answer that is not what the API promises.
-    pub(super) fn malformed(&self, call: &'static str, what: &str) -> CloudError {
-        let kind = CloudErrorKind::Broken(what.to_owned());
-        CloudError { kind, call, region: self.name.to_string() }
     }
 }
 
