@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A unit's program, running in a room.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::room::Room;
 use super::unit::Unit;
@@ -36,7 +39,12 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         let child = self.child.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = child.kill();
+        let own = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()));
+        // nsenter waits for its program: after that its ports are free. Killed alone, it would leave it a moment behind.
+        let _ = match own.unwrap_or_default().trim().parse() {
+            Ok(program) => kill(Pid::from_raw(program), Signal::SIGKILL).map_err(Into::into),
+            Err(_) => child.kill(),
+        };
         let _ = child.wait();
     }
 }

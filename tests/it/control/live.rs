@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real programs, started from kiln's files by the units' command lines.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kiln::firstboot::pki;
 use serde_json::json;
 
+use super::misfits::CLUSTERS_OWN;
 use crate::bench::{Bench, Options};
 
 #[test]
@@ -183,9 +187,43 @@ fn a_control_plane_with_its_own_allocator_outlives_a_restart() {
     }
     bench.up("etcd");
     bench.up("kube-apiserver");
+    assert_eq!(block(&bench).as_deref(), Some(&*before), "{}", bench.log("etcd"));
+    another_machine_has_the_cluster_again(&mut bench);
     assert_eq!(block(&bench), Some(before), "{}", bench.log("etcd"));
     let root = bench.in_network("ip").args(["-br", "link", "show", "uplink0"]).output().unwrap();
     assert!(root.status.success());
+}
+
+/// As README says it of a control plane's disk: etcd's data and what the cluster was made with, and nothing else of it.
+fn another_machine_has_the_cluster_again(bench: &mut Bench) {
+    let secrets = "/api/v1/namespaces/default/secrets";
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kept"}}).to_string();
+    let made = bench.ask(Some(&bench.super_admin()), "POST", secrets, Some(&secret));
+    assert_eq!(made.status, 201, "{}", made.body);
+    for unit in ["kube-apiserver", "etcd"] {
+        bench.down(unit);
+    }
+    let place = |name: &str| match name.strip_prefix('/') {
+        Some(name) => bench.root().join(name),
+        None => bench.root().join("etc/kubernetes/pki").join(name),
+    };
+    let kept = CLUSTERS_OWN.map(|name| (place(name), fs::read(place(name)).unwrap()));
+    for folder in ["etc/kubernetes", "var/lib/kubelet"] {
+        fs::remove_dir_all(bench.root().join(folder)).unwrap();
+    }
+    for (path, content) in kept {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    bench.identity.name = "control-2".to_owned();
+    let root = kiln::host::root::Root::new(bench.root());
+    let now_s = kiln::host::clock::now_s();
+    kiln::firstboot::apply_control::settle(&root, &bench.settings, &bench.identity, now_s).unwrap();
+    bench.up("etcd");
+    bench.up("kube-apiserver");
+    let read = bench.ask(Some(&bench.super_admin()), "GET", &format!("{secrets}/kept"), None);
+    assert_eq!(read.status, 200, "{}", read.body);
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {

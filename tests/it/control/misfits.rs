@@ -238,6 +238,34 @@ fn with_a_cluster_in_etcd_nothing_that_it_was_made_with_is_made_again() {
     assert_eq!(tree.settle().unwrap(), 2);
 }
 
+/// What a control plane's new machine needs of the old one's disk, beside etcd's data, and no more.
+pub const CLUSTERS_OWN: [&str; 9] = [
+    "ca.crt",
+    "ca.key",
+    "etcd/ca.crt",
+    "etcd/ca.key",
+    "front-proxy-ca.crt",
+    "front-proxy-ca.key",
+    "sa.key",
+    "sa.pub",
+    "/etc/kubernetes/encryption.yaml",
+];
+
+#[test]
+fn another_machine_goes_on_with_what_the_cluster_was_made_with() {
+    let old = Tree::whole();
+    let mut new = Tree::empty();
+    new.identity.name = "control-2".to_owned();
+    CLUSTERS_OWN.iter().for_each(|name| new.write(name, &old.read(name)));
+    fs::create_dir_all(new.path("/var/lib/etcd/member")).unwrap();
+    new.settle().unwrap();
+    assert_eq!(new.troubles(), Vec::<String>::new());
+    assert!(CLUSTERS_OWN.iter().all(|name| new.read(name) == old.read(name)));
+    for name in ["etcd/server.crt", "apiserver.crt", "/etc/kubernetes/admin.conf"] {
+        assert_ne!(new.read(name), old.read(name), "{name} is the machine's own");
+    }
+}
+
 #[test]
 fn old_leaves_are_renewed_with_the_key_they_have() {
     for late_s in [336 * DAY_S, 400 * DAY_S] {
