@@ -27,7 +27,7 @@ pub use ask::{Answer, Credential};
 pub use machine::Machine;
 pub use programs::programs;
 use room::Room;
-pub use room::{Process, processes_of};
+pub use room::{Process, processes_of, within_network};
 use service::Service;
 pub use unit::Unit;
 

@@ -4,7 +4,7 @@
 mod asked;
 pub mod double;
 mod herd;
-mod metadata;
+pub mod metadata;
 pub mod parameters;
 pub mod scaling;
 mod signature;

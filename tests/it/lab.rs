@@ -8,6 +8,7 @@ use std::process::Command;
 use bench::{BOOT_LIMIT, Bench, Given};
 
 pub mod bench;
+mod cloud;
 mod cluster;
 mod crowd;
 mod docker;

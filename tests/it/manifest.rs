@@ -64,6 +64,19 @@ fn everything_wrong_is_told_in_these_words() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
+/// What image/kiln.yaml says of EC2 in comments is right without their signs, and its parts belong to each other.
+#[test]
+fn what_is_commented_out_is_right_too() {
+    let text = text("image/kiln.yaml").replace("\n  #   ", "\n  ");
+    let read =
+        |file: &Path| std::fs::read(here("image").join(file)).map_err(|error| error.kind().to_string());
+    let manifest =
+        manifest::parse(Path::new("kiln.yaml"), &text, &read).unwrap_or_else(|error| panic!("{error}"));
+    let added = manifest.components.iter().find(|component| component.name == "aws-cloud-controller-manager");
+    assert!(added.is_some());
+    assert!(manifest.units.iter().any(|unit| unit.name == "cloud-controller-manager.service"));
+}
+
 /// Something in the place of a file: a comment, and where an object is wanted one more line.
 pub fn stub(file: &Path) -> String {
     let object = "{apiVersion: v1, kind: Namespace, metadata: {name: stub}}\n";

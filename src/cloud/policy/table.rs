@@ -40,9 +40,6 @@ const TAGGED: &[&str] = &[
 ];
 const ROLES: &[&str] = &["arn:{partition}:iam::*:role/*"];
 
-/// The machines of a cluster, whatever their role.
-const NODES: &[Who] = &[Who::ControlPlane, Who::Worker];
-
 type Condition = Option<(&'static str, &'static str, &'static [&'static str])>;
 
 /// What kiln has made bears the digest of its image as a tag.
@@ -58,280 +55,182 @@ const AT_LAUNCH: Condition = Some(("StringEquals", "ec2:CreateAction", &["RunIns
 const TO_EC2: Condition = Some(("StringLike", "iam:PassedToService", &["ec2.amazonaws.com*"]));
 const FOR_A_SERVICE: Condition = Some(("Bool", "kms:GrantIsForAWSResource", &["true"]));
 
-/// Every right of everybody.
-pub const RIGHTS: &[Right] = &[
-    publisher(
-        ITSELF,
+/// Rights by who has them.
+pub const TABLE: &[(&[Who], &[Right])] = &[
+    (&[Who::Publisher], PUBLISHER),
+    (&[Who::Launcher], LAUNCHER),
+    (&[Who::ControlPlane], CONTROL_PLANE),
+    (&[Who::Worker], WORKER),
+    (&[Who::ControlPlane, Who::Worker], NODE),
+    (&[Who::Auditor], AUDITOR),
+    (&[Who::Auditor, Who::Janitor], LOOKING),
+    (&[Who::Janitor], JANITOR),
+];
+
+/// `kiln publish`, `kiln unpublish`.
+const PUBLISHER: &[Right] = &[
+    right("ec2:DescribeImages", ANY, "finds what is published already, and waits for an image"),
+    right("ec2:DescribeSnapshots", ANY, "finds snapshots of the image and of its base"),
+    right("ec2:DescribeImageAttribute", ANY, "reads who may launch an image"),
+    right("ec2:GetEbsEncryptionByDefault", ANY, "a parent and encryption exclude each other"),
+    right("ec2:GetImageBlockPublicAccessState", ANY, "finds out whether an image may be public"),
+    right("ssm:GetParameters", PARAMETERS, "finds out what parameters point to"),
+    right("ebs:StartSnapshot", SNAPSHOTS, "begins a snapshot"),
+    right("ebs:PutSnapshotBlock", SNAPSHOTS, "writes its blocks"),
+    right("ebs:CompleteSnapshot", SNAPSHOTS, "ends it"),
+    right("ec2:CreateTags", IMAGES_AND_SNAPSHOTS, "the image's digest is a tag of its snapshot")
+        .needed_by("ebs:StartSnapshot")
+        .only_if(AT_CREATION),
+    right("kms:GenerateDataKeyWithoutPlaintext", KEYS, "a snapshot that is encrypted has a key of its own")
+        .needed_by("ebs:StartSnapshot")
+        .only_if(VIA_EC2),
+    right("kms:CreateGrant", KEYS, "EBS uses the key on kiln's behalf")
+        .needed_by("ebs:StartSnapshot")
+        .only_if(FOR_A_SERVICE),
+    right("kms:DescribeKey", KEYS, "EBS looks at the key that is named")
+        .needed_by("ebs:StartSnapshot")
+        .only_if(VIA_EC2),
+    right("kms:Decrypt", KEYS, "EBS encrypts the blocks").needed_by("ebs:PutSnapshotBlock").only_if(VIA_EC2),
+    right("kms:ReEncrypt*", KEYS, "EBS encrypts the blocks")
+        .needed_by("ebs:PutSnapshotBlock")
+        .only_if(VIA_EC2),
+    right("ec2:RegisterImage", IMAGES_AND_SNAPSHOTS, "makes the image of the snapshot"),
+    right("ec2:CreateTags", IMAGES_AND_SNAPSHOTS, "the image's digest is a tag of it")
+        .needed_by("ec2:RegisterImage")
+        .only_if(AT_CREATION),
+    right("ec2:ModifyImageAttribute", IMAGES, "shares the image").only_if(OURS),
+    right("ec2:EnableImageDeprecation", IMAGES, "says when it is no longer offered").only_if(OURS),
+    right("ssm:PutParameter", PARAMETERS, "lets a parameter point to it"),
+    right(
         "ec2:DescribeImages",
         ANY,
-        None,
-        "finds what is published already, and waits for an image",
-    ),
-    publisher(ITSELF, "ec2:DescribeSnapshots", ANY, None, "finds snapshots of the image and of its base"),
-    publisher(ITSELF, "ec2:DescribeImageAttribute", ANY, None, "reads who may launch an image"),
-    publisher(
-        ITSELF,
-        "ec2:GetEbsEncryptionByDefault",
-        ANY,
-        None,
-        "a parent and encryption exclude each other",
-    ),
-    publisher(
-        ITSELF,
-        "ec2:GetImageBlockPublicAccessState",
-        ANY,
-        None,
-        "finds out whether an image may be public",
-    ),
-    publisher(ITSELF, "ssm:GetParameters", PARAMETERS, None, "finds out what parameters point to"),
-    publisher(ITSELF, "ebs:StartSnapshot", SNAPSHOTS, None, "begins a snapshot"),
-    publisher(ITSELF, "ebs:PutSnapshotBlock", SNAPSHOTS, None, "writes its blocks"),
-    publisher(ITSELF, "ebs:CompleteSnapshot", SNAPSHOTS, None, "ends it"),
-    publisher(
-        "ebs:StartSnapshot",
-        "ec2:CreateTags",
-        IMAGES_AND_SNAPSHOTS,
-        AT_CREATION,
-        "the image's digest is a tag of its snapshot",
-    ),
-    publisher(
-        "ebs:StartSnapshot",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        KEYS,
-        VIA_EC2,
-        "a snapshot that is encrypted has a key of its own",
-    ),
-    publisher(
-        "ebs:StartSnapshot",
-        "kms:CreateGrant",
-        KEYS,
-        FOR_A_SERVICE,
-        "EBS uses the key on kiln's behalf",
-    ),
-    publisher("ebs:StartSnapshot", "kms:DescribeKey", KEYS, VIA_EC2, "EBS looks at the key that is named"),
-    publisher("ebs:PutSnapshotBlock", "kms:Decrypt", KEYS, VIA_EC2, "EBS encrypts the blocks"),
-    publisher("ebs:PutSnapshotBlock", "kms:ReEncrypt*", KEYS, VIA_EC2, "EBS encrypts the blocks"),
-    publisher(ITSELF, "ec2:RegisterImage", IMAGES_AND_SNAPSHOTS, None, "makes the image of the snapshot"),
-    publisher(
-        "ec2:RegisterImage",
-        "ec2:CreateTags",
-        IMAGES_AND_SNAPSHOTS,
-        AT_CREATION,
-        "the image's digest is a tag of it",
-    ),
-    publisher(ITSELF, "ec2:ModifyImageAttribute", IMAGES, OURS, "shares the image"),
-    publisher(ITSELF, "ec2:EnableImageDeprecation", IMAGES, OURS, "says when it is no longer offered"),
-    publisher(ITSELF, "ssm:PutParameter", PARAMETERS, None, "lets a parameter point to it"),
-    publisher(
-        "ssm:PutParameter",
-        "ec2:DescribeImages",
-        ANY,
-        None,
         "Systems Manager checks a value of the type aws:ec2:image with the caller's rights",
-    ),
-    publisher(
-        ITSELF,
-        "ssm:DeleteParameter",
-        PARAMETERS,
-        None,
-        "kiln unpublish: the parameter goes before the image",
-    ),
-    publisher(ITSELF, "ec2:DeregisterImage", IMAGES, OURS, "kiln unpublish"),
-    publisher(
-        ITSELF,
-        "ec2:DeleteSnapshot",
-        SNAPSHOTS,
-        OURS,
-        "kiln unpublish, and what a broken publish has left",
-    ),
-    launcher(ITSELF, "ssm:GetParameters", PARAMETERS, None, "finds the image that a parameter names"),
-    launcher(ITSELF, "ec2:DescribeImages", ANY, None, "sees that the image can be launched"),
-    launcher(ITSELF, "ec2:RunInstances", LAUNCHED, None, "launches instances"),
-    launcher(
-        "ec2:RunInstances",
-        "ec2:CreateTags",
-        TAGGED,
-        AT_LAUNCH,
-        "the cluster is a tag of its instances, their volumes and interfaces",
-    ),
-    launcher(
-        "ec2:RunInstances",
-        "iam:PassRole",
-        ROLES,
-        TO_EC2,
-        "an instance with a profile has its role; name the roles to be stricter",
-    ),
-    launcher(
-        ITSELF,
-        "ec2:DescribeInstances",
-        ANY,
-        None,
-        "sees whether an instance has ended, and finds those of a cluster",
-    ),
-    launcher(
-        ITSELF,
-        "ec2:GetConsoleOutput",
-        INSTANCES,
-        OURS_LAUNCHED,
-        "what first boot says before there is a Node",
-    ),
-    launcher(
-        ITSELF,
-        "autoscaling:DescribeAutoScalingGroups",
-        ANY,
-        None,
-        "--group: what is there, and its instances",
-    ),
-    launcher(ITSELF, "ec2:CreateLaunchTemplate", TEMPLATES, None, "--group: what its instances are"),
-    launcher(
-        ITSELF,
-        "ec2:CreateLaunchTemplateVersion",
-        TEMPLATES,
-        None,
-        "--group: what they are from now on",
-    ),
-    launcher(ITSELF, "autoscaling:CreateAutoScalingGroup", GROUPS, None, "--group: makes it"),
-    launcher(
-        "autoscaling:CreateAutoScalingGroup",
+    )
+    .needed_by("ssm:PutParameter"),
+    right("ssm:DeleteParameter", PARAMETERS, "kiln unpublish: the parameter goes before the image"),
+    right("ec2:DeregisterImage", IMAGES, "kiln unpublish").only_if(OURS),
+    right("ec2:DeleteSnapshot", SNAPSHOTS, "kiln unpublish, and what a broken publish has left")
+        .only_if(OURS),
+];
+
+/// `kiln launch`.
+const LAUNCHER: &[Right] = &[
+    right("ssm:GetParameters", PARAMETERS, "finds the image that a parameter names"),
+    right("ec2:DescribeImages", ANY, "sees that the image can be launched"),
+    right("ec2:RunInstances", LAUNCHED, "launches instances"),
+    right("ec2:CreateTags", TAGGED, "the cluster is a tag of its instances, their volumes and interfaces")
+        .needed_by("ec2:RunInstances")
+        .only_if(AT_LAUNCH),
+    right("iam:PassRole", ROLES, "an instance with a profile has its role; name the roles to be stricter")
+        .needed_by("ec2:RunInstances")
+        .only_if(TO_EC2),
+    right("ec2:DescribeInstances", ANY, "sees whether an instance has ended, and finds those of a cluster"),
+    right("ec2:GetConsoleOutput", INSTANCES, "what first boot says before there is a Node")
+        .only_if(OURS_LAUNCHED),
+    right("autoscaling:DescribeAutoScalingGroups", ANY, "--group: what is there, and its instances"),
+    right("ec2:CreateLaunchTemplate", TEMPLATES, "--group: what its instances are"),
+    right("ec2:CreateLaunchTemplateVersion", TEMPLATES, "--group: what they are from now on"),
+    right("autoscaling:CreateAutoScalingGroup", GROUPS, "--group: makes it"),
+    right(
         "iam:CreateServiceLinkedRole",
         SCALING_ROLES,
-        None,
         "the first group of an account makes the role of the service",
-    ),
-    launcher(
-        "autoscaling:CreateAutoScalingGroup",
-        "ec2:RunInstances",
-        TEMPLATES,
-        None,
-        "who makes a group must be allowed to launch of its template",
-    ),
-    launcher(ITSELF, "autoscaling:UpdateAutoScalingGroup", GROUPS, None, "--group: gives it its size"),
-    launcher(ITSELF, "autoscaling:StartInstanceRefresh", GROUPS, None, "--group: rolls what has changed"),
-    launcher(ITSELF, "autoscaling:DeleteAutoScalingGroup", GROUPS, None, "kiln launch --terminate --group"),
-    launcher(ITSELF, "ec2:DeleteLaunchTemplate", TEMPLATES, None, "kiln launch --terminate --group"),
-    launcher(ITSELF, "ec2:TerminateInstances", INSTANCES, OURS_LAUNCHED, "kiln launch --terminate"),
-    control_plane("ssm:GetParameters", CLUSTERS, "sees whether what it shares is as it should be"),
-    control_plane(
+    )
+    .needed_by("autoscaling:CreateAutoScalingGroup"),
+    right("ec2:RunInstances", TEMPLATES, "who makes a group must be allowed to launch of its template")
+        .needed_by("autoscaling:CreateAutoScalingGroup"),
+    right("autoscaling:UpdateAutoScalingGroup", GROUPS, "--group: gives it its size"),
+    right("autoscaling:StartInstanceRefresh", GROUPS, "--group: rolls what has changed"),
+    right("autoscaling:DeleteAutoScalingGroup", GROUPS, "kiln launch --terminate --group"),
+    right("ec2:DeleteLaunchTemplate", TEMPLATES, "kiln launch --terminate --group"),
+    right("ec2:TerminateInstances", INSTANCES, "kiln launch --terminate").only_if(OURS_LAUNCHED),
+];
+
+/// A control plane's machine.
+const CONTROL_PLANE: &[Right] = &[
+    right("ssm:GetParameters", CLUSTERS, "sees whether what it shares is as it should be"),
+    right(
         "ssm:PutParameter",
         CLUSTERS,
         "shares the cluster's CA, its operator's certificate and, for groups, a bootstrap token",
     ),
-    control_plane(
+    right(
         "autoscaling:DescribeAutoScalingGroups",
         ANY,
         "cloud.group: finds the instances of the group of workers",
     ),
-    control_plane(
+    right(
         "autoscaling:SetInstanceHealth",
         GROUPS,
         "cloud.group: has an instance replaced that is no Ready node",
     ),
-    worker("ssm:GetParameters", TOKENS, "an instance of a group reads the token that it joins with"),
-    node(
+    right(
+        "ec2:DescribeInstances",
+        ANY,
+        "cloud-controller-manager: sees whether the machine of a Node that is not Ready is gone",
+    ),
+];
+
+/// A worker's machine.
+const WORKER: &[Right] =
+    &[right("ssm:GetParameters", TOKENS, "an instance of a group reads the token that it joins with")];
+
+/// The machines of a cluster, whatever their role.
+const NODE: &[Right] = &[
+    right(
         "ec2:DescribeRouteTables",
         ANY,
         "routes: vpc: finds the tables of the nodes' subnets and what is in them",
     ),
-    node("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
-    node(
+    right("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
+    right(
         "ec2:ReplaceRoute",
         TABLES,
         "routes: vpc: replaces a route of the block that leads to a former holder",
     ),
-    node(
+    right(
         "ec2:ModifyNetworkInterfaceAttribute",
         INTERFACES,
         "routes: vpc: lets pods' packets through the interface",
     ),
-    auditor(ITSELF, "ec2:DescribeImages", ANY, None, "kiln verify: finds the snapshot of an AMI"),
-    auditor(ITSELF, "ebs:ListSnapshotBlocks", SNAPSHOTS, None, "kiln verify: which blocks a snapshot has"),
-    auditor(ITSELF, "ebs:GetSnapshotBlock", SNAPSHOTS, None, "kiln verify: reads them"),
-    auditor(
-        "ebs:GetSnapshotBlock",
-        "kms:Decrypt",
-        KEYS,
-        VIA_EC2,
-        "EBS decrypts an encrypted snapshot's blocks",
-    ),
-    auditor(ITSELF, "ssm:GetParameters", PARAMETERS, None, "kiln nodes: of which image instances should be"),
-    looking("ec2:DescribeInstances", "kiln nodes, kiln routes: the cluster's instances"),
-    looking("ec2:DescribeSubnets", "kiln nodes, kiln routes: the VPC, where no instance tells it"),
-    looking("ec2:DescribeRouteTables", "kiln nodes, kiln routes: where blocks are led"),
-    right(
-        &[Who::Janitor],
-        ITSELF,
-        "ec2:DeleteRoute",
-        TABLES,
-        None,
-        "kiln routes --prune: removes routes that nobody claims",
-    ),
 ];
 
-/// The call is the action itself.
-const ITSELF: &str = "";
-
-const fn publisher(
-    call: &'static str,
-    action: &'static str,
-    resources: &'static [&'static str],
-    only_if: Condition,
-    reason: &'static str,
-) -> Right {
-    right(&[Who::Publisher], call, action, resources, only_if, reason)
-}
-
-const fn launcher(
-    call: &'static str,
-    action: &'static str,
-    resources: &'static [&'static str],
-    only_if: Condition,
-    reason: &'static str,
-) -> Right {
-    right(&[Who::Launcher], call, action, resources, only_if, reason)
-}
-
-/// What a node's machine calls itself.
-const fn node(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
-    right(NODES, ITSELF, action, resources, None, reason)
-}
-
-/// What a control plane's machine calls itself.
-const fn control_plane(
-    action: &'static str,
-    resources: &'static [&'static str],
-    reason: &'static str,
-) -> Right {
-    right(&[Who::ControlPlane], ITSELF, action, resources, None, reason)
-}
-
-/// What a worker calls itself.
-const fn worker(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
-    right(&[Who::Worker], ITSELF, action, resources, None, reason)
-}
-
-const fn auditor(
-    call: &'static str,
-    action: &'static str,
-    resources: &'static [&'static str],
-    only_if: Condition,
-    reason: &'static str,
-) -> Right {
-    right(&[Who::Auditor], call, action, resources, only_if, reason)
-}
+/// `kiln verify ami-...`, `kiln nodes`, `kiln routes`.
+const AUDITOR: &[Right] = &[
+    right("ec2:DescribeImages", ANY, "kiln verify: finds the snapshot of an AMI"),
+    right("ebs:ListSnapshotBlocks", SNAPSHOTS, "kiln verify: which blocks a snapshot has"),
+    right("ebs:GetSnapshotBlock", SNAPSHOTS, "kiln verify: reads them"),
+    right("kms:Decrypt", KEYS, "EBS decrypts an encrypted snapshot's blocks")
+        .needed_by("ebs:GetSnapshotBlock")
+        .only_if(VIA_EC2),
+    right("ssm:GetParameters", PARAMETERS, "kiln nodes: of which image instances should be"),
+];
 
 /// What both sides of a cluster are compared by.
-const fn looking(action: &'static str, reason: &'static str) -> Right {
-    right(&[Who::Auditor, Who::Janitor], ITSELF, action, ANY, None, reason)
+const LOOKING: &[Right] = &[
+    right("ec2:DescribeInstances", ANY, "kiln nodes, kiln routes: the cluster's instances"),
+    right("ec2:DescribeSubnets", ANY, "kiln nodes, kiln routes: the VPC, where no instance tells it"),
+    right("ec2:DescribeRouteTables", ANY, "kiln nodes, kiln routes: where blocks are led"),
+];
+
+/// `kiln routes --prune`.
+const JANITOR: &[Right] =
+    &[right("ec2:DeleteRoute", TABLES, "kiln routes --prune: removes routes that nobody claims")];
+
+/// Returns the right to call `action` on `resources`.
+const fn right(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
+    Right { call: action, action, resources, only_if: None, reason }
 }
 
-const fn right(
-    who: &'static [Who],
-    call: &'static str,
-    action: &'static str,
-    resources: &'static [&'static str],
-    only_if: Condition,
-    reason: &'static str,
-) -> Right {
-    let call = if call.is_empty() { action } else { call };
-    Right { who, call, action, resources, only_if, reason }
+impl Right {
+    /// It is no call of kiln's own: another call needs it.
+    const fn needed_by(mut self, call: &'static str) -> Self {
+        self.call = call;
+        self
+    }
+
+    const fn only_if(mut self, condition: Condition) -> Self {
+        self.only_if = condition;
+        self
+    }
 }

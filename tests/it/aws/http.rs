@@ -2,7 +2,7 @@
 //! An HTTP/1.1 server by hand, plain or in TLS: a good library would not let it hang, cut off or come late.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Request {
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
+    /// Who asks.
+    pub peer: IpAddr,
 }
 
 impl Request {
@@ -94,16 +96,16 @@ impl Server {
         let (answer, tls) = (Arc::new(answer), tls.map(TlsAcceptor::from));
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, peer)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
                 let (answer, tls) = (answer.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(stream, answer).await,
+                        None => serve(stream, peer.ip(), answer).await,
                         // A client that does not trust us is part of the tests.
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, answer).await;
+                                serve(stream, peer.ip(), answer).await;
                             }
                         }
                     }
@@ -126,10 +128,11 @@ impl Drop for Server {
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
     answer: Arc<impl Fn(Request) -> Reply + Send + Sync>,
 ) {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
-    while let Some(request) = read(&mut stream).await {
+    while let Some(request) = read(&mut stream, peer).await {
         let reply = answer(request);
         tokio::time::sleep(reply.delay).await;
         match reply.manner {
@@ -148,7 +151,7 @@ async fn serve(
     }
 }
 
-async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Option<Request> {
+async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, peer: IpAddr) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|len| *len > 0)?;
     let mut words = line.split_whitespace();
@@ -170,5 +173,5 @@ async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Op
     stream.read_exact(&mut body).await.ok()?;
     let url = url::Url::parse(&format!("http://double{target}")).ok()?;
     let query = url.query_pairs().into_owned().collect();
-    Some(Request { method, path: url.path().to_owned(), query, headers, body })
+    Some(Request { method, path: url.path().to_owned(), query, headers, body, peer })
 }

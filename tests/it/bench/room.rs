@@ -138,7 +138,12 @@ pub fn processes_of(pid: &str) -> Vec<Process> {
 
 /// Runs `work` on a thread that is in the network of the process `pid`.
 pub fn within_network_of<T: Send>(pid: &str, work: impl FnOnce() -> T + Send) -> T {
-    let network = fs::File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    within_network(Path::new(&format!("/proc/{pid}/ns/net")), work)
+}
+
+/// Runs `work` on a thread that is in the network that a file stands for.
+pub fn within_network<T: Send>(network: &Path, work: impl FnOnce() -> T + Send) -> T {
+    let network = fs::File::open(network).unwrap();
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             setns(network, CloneFlags::CLONE_NEWNET).unwrap();

@@ -3,9 +3,11 @@
 //! what EC2 refuses, with EC2's codes ("Error codes for the Amazon EC2 API"; API reference of each action), and fails where
 //! it is told to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+
+use kiln::settings::Role;
 
 use super::metadata::{self, Instance};
 use super::signature::{self, Keys};
@@ -14,7 +16,17 @@ use crate::aws::http::{Reply, Request, Server};
 
 pub const REGION: &str = "eu-central-1";
 pub const VPC: &str = "vpc-0a1b2c3d4e5f60718";
-pub const KEYS: Keys = Keys { id: "ASIAEXAMPLE", secret: "double/secret", token: "double-session" };
+
+const OF_WORKERS: Keys = Keys { id: "ASIAWORKER", secret: "double/worker", token: "double-session" };
+const OF_PLANES: Keys = Keys { id: "ASIAPLANE", secret: "double/plane", token: "double-session-of-a-plane" };
+
+/// Returns the credentials of the role that machines of `role` have.
+pub fn keys(role: Role) -> &'static Keys {
+    match role {
+        Role::Worker => &OF_WORKERS,
+        Role::ControlPlane => &OF_PLANES,
+    }
+}
 
 /// A route table.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +58,8 @@ pub struct State {
     pub always: BTreeMap<String, Fault>,
     /// Actions in the order in which they came, the throttled ones too.
     pub calls: Vec<String>,
+    /// Who has called what, as policies name it: `worker ec2:CreateRoute`.
+    pub by_role: BTreeSet<String>,
     /// Routes per table and family.
     pub quota: usize,
     /// Writes that are left until calls are throttled; each throttled call adds one.
@@ -96,9 +110,21 @@ impl Double {
         self.state.lock().unwrap().tables.insert(id.to_owned(), Table { is_main, subnets, routes });
     }
 
+    /// Leads blocks where no machine is any more, as dead ones have left them.
+    pub fn led_nowhere(&self, table: &str, blocks: &[ipnet::IpNet]) {
+        let mut state = self.state.lock().unwrap();
+        let routes = &mut state.tables.get_mut(table).unwrap().routes;
+        routes.extend(blocks.iter().map(|block| (block.to_string(), "eni-dead".to_owned())));
+    }
+
     /// Makes an instance, and returns where its metadata service is.
     pub fn instance(&self, id: &str, subnet: &str) -> String {
         self.instance_on(TcpListener::bind("127.0.0.1:0").unwrap(), id, subnet)
+    }
+
+    /// Gives an instance the role of a control plane.
+    pub fn is_plane(&self, id: &str) {
+        self.state.lock().unwrap().instances.get_mut(id).unwrap().role = Role::ControlPlane;
     }
 
     /// The same on a listener.
@@ -109,6 +135,21 @@ impl Double {
         let handler = move |request| metadata::answer(&mut shared.lock().unwrap(), &id, &request);
         self.servers.lock().unwrap().push(Server::on(listener, None, handler));
         format!("http://{address}")
+    }
+
+    /// Serves the metadata of all instances that have an address on one listener, as their network does.
+    pub fn metadata_on(&self, listener: TcpListener) {
+        let shared = self.state.clone();
+        let handler = move |request: Request| {
+            let mut state = shared.lock().unwrap();
+            let asking = state.instances.values().find(|it| it.address == Some(request.peer));
+            let Some(id) = asking.map(|it| it.id.clone()) else {
+                state.wrong.push(format!("{} is no instance and asks for its metadata", request.peer));
+                return Reply::plain(404, String::new());
+            };
+            metadata::answer(&mut state, &id, &request)
+        };
+        self.servers.lock().unwrap().push(Server::on(listener, None, handler));
     }
 
     /// What leads where, as `TABLE DESTINATION TARGET`, local routes apart.
@@ -146,25 +187,69 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
 }
 
 fn answer(state: &mut State, request: &Request) -> Reply {
-    if request.header("x-amz-target").starts_with("AmazonSSM.") {
-        return super::parameters::answer(state, request);
-    }
-    if request.header("authorization").contains("/autoscaling/aws4_request") {
-        return super::scaling::answer(state, request);
-    }
-    if let Some(fault) = signature::fault(request, &KEYS, REGION, "ec2") {
+    let (service, action) = called(request);
+    let by = if request.header("authorization").contains(OF_PLANES.id) {
+        Role::ControlPlane
+    } else {
+        Role::Worker
+    };
+    if let Some(fault) = signature::fault(request, keys(by), REGION, service) {
         state.wrong.push(fault.clone());
         return error(403, "SignatureDoesNotMatch", &fault);
     }
+    let name = format!("{service}:{action}");
+    if !is_allowed(by, &name) {
+        state.wrong.push(format!("{name} is not in kiln policy {}", word(by)));
+    }
+    state.by_role.insert(format!("{} {name}", word(by)));
+    state.calls.push(action);
+    match service {
+        "ssm" => super::parameters::answer(state, request),
+        "autoscaling" => super::scaling::answer(state, request),
+        _ => of_ec2(state, request),
+    }
+}
+
+/// Returns the service and the action that a request names.
+fn called(request: &Request) -> (&'static str, String) {
+    if let Some(action) = request.header("x-amz-target").strip_prefix("AmazonSSM.") {
+        return ("ssm", action.to_owned());
+    }
+    let mut form = url::form_urlencoded::parse(&request.body);
+    let action = form.find(|(key, _)| key == "Action").map(|(_, value)| value.into_owned());
+    let is_scaling = request.header("authorization").contains("/autoscaling/aws4_request");
+    (if is_scaling { "autoscaling" } else { "ec2" }, action.unwrap_or_default())
+}
+
+pub fn word(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "worker",
+        Role::ControlPlane => "control-plane",
+    }
+}
+
+/// As IAM, had the role the policy that `kiln policy` prints for it.
+#[cfg(feature = "aws")]
+fn is_allowed(role: Role, action: &str) -> bool {
+    let (_, who) = kiln::cloud::policy::Who::ALL.into_iter().find(|(name, _)| *name == word(role)).unwrap();
+    kiln::cloud::policy::rights(who).any(|right| right.action == action)
+}
+
+/// The table of rights belongs to the feature.
+#[cfg(not(feature = "aws"))]
+fn is_allowed(_: Role, _: &str) -> bool {
+    true
+}
+
+fn of_ec2(state: &mut State, request: &Request) -> Reply {
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(&request.body).into_owned().collect();
     let action = form.get("Action").cloned().unwrap_or_default();
-    state.calls.push(action.clone());
     let fault = state.faults.get_mut(&action).and_then(VecDeque::pop_front);
     let fault = fault.or_else(|| state.always.get(&action).cloned());
     if let Some(Fault::Code(status, code, message)) = fault {
         return error(status, code, message);
     }
-    if action != "DescribeRouteTables"
+    if !action.starts_with("Describe")
         && let Some(bucket) = &mut state.bucket
     {
         // Who asks again soon finds no more than who waits: the bucket is filled by asking.
@@ -187,6 +272,11 @@ fn carry_out(state: &mut State, action: &str, mut form: BTreeMap<String, String>
             let filter = [take("Filter.1.Name"), take("Filter.1.Value.1")];
             assert_eq!(filter, ["vpc-id", VPC]);
             describe(state, &take("MaxResults"), &take("NextToken"))
+        }
+        "DescribeInstances" => {
+            let ids: Vec<String> =
+                (1..).map(|n| take(&format!("InstanceId.{n}"))).take_while(|id| !id.is_empty()).collect();
+            describe_instances(state, &ids)
         }
         "CreateRoute" | "ReplaceRoute" => {
             let to = [take("DestinationCidrBlock"), take("DestinationIpv6CidrBlock")];
@@ -230,6 +320,29 @@ fn describe(state: &mut State, most: &str, token: &str) -> Reply {
     };
     Reply::ok(format!(
         "<DescribeRouteTablesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>0</requestId><routeTableSet>{items}</routeTableSet>{next}</DescribeRouteTablesResponse>"
+    ))
+}
+
+/// Instances of these ids, each of a reservation of its own; those that are not known are an error.
+fn describe_instances(state: &State, ids: &[String]) -> Reply {
+    if let Some(id) = ids.iter().find(|id| !state.instances.contains_key(*id)) {
+        let message = format!("The instance ID '{id}' does not exist");
+        return error(400, "InvalidInstanceID.NotFound", &message);
+    }
+    let code = |state: &str| if state == "terminated" { 48 } else { 16 };
+    let item = |id: &String| {
+        let Instance { subnet, state, .. } = &state.instances[id];
+        format!(
+            "<item><reservationId>r-{id}</reservationId><instancesSet><item><instanceId>{id}</instanceId>\
+             <instanceState><code>{}</code><name>{state}</name></instanceState><privateDnsName>{id}.internal</privateDnsName>\
+             <subnetId>{subnet}</subnetId><vpcId>{VPC}</vpcId></item></instancesSet></item>",
+            code(state)
+        )
+    };
+    Reply::ok(format!(
+        "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>0</requestId>\
+         <reservationSet>{}</reservationSet></DescribeInstancesResponse>",
+        ids.iter().map(item).collect::<String>()
     ))
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One instance's metadata service, version 2 only: a GET without a token that it gave is 401 ("Use IMDS", EC2 User Guide).
 
-use super::double::{KEYS, REGION, State, VPC};
+use kiln::settings::Role;
+
+use super::double::{REGION, State, VPC, keys, word};
 use crate::aws::http::{Reply, Request};
 
 /// An instance.
@@ -10,10 +12,16 @@ pub struct Instance {
     pub id: String,
     pub interface: String,
     pub subnet: String,
+    /// As EC2 says it: running, terminated.
+    pub state: &'static str,
+    /// By which its metadata service knows it, where one serves all.
+    pub address: Option<std::net::IpAddr>,
     pub user_data: Option<String>,
     /// None: tags are not in the metadata.
     pub tags: Option<Vec<(String, String)>>,
     pub has_role: bool,
+    /// Whose rights its role has.
+    pub role: Role,
     /// Whether the service is switched off.
     pub is_off: bool,
     /// Answers that fail before others come: the status, or 0 for none.
@@ -31,9 +39,12 @@ impl Instance {
             id: id.to_owned(),
             interface: id.replace("i-", "eni-"),
             subnet: subnet.to_owned(),
+            state: "running",
+            address: None,
             user_data: None,
             tags: None,
             has_role: true,
+            role: Role::Worker,
             is_off: false,
             failures: Vec::new(),
             tokens: Vec::new(),
@@ -75,7 +86,8 @@ fn respond(instance: &mut Instance, request: &Request, wrong: &mut Vec<String>) 
         }
         instance.given += 1;
         instance.tokens.push(format!("token-{}-{}==", instance.id, instance.given));
-        return Reply::ok(instance.tokens.last().unwrap().clone());
+        let token = instance.tokens.last().unwrap().clone();
+        return Reply::ok(token).with("x-aws-ec2-metadata-token-ttl-seconds", seconds);
     }
     let token = request.header("x-aws-ec2-metadata-token");
     if token.is_empty() {
@@ -109,12 +121,15 @@ fn read(instance: &Instance, path: &str) -> Option<String> {
     }
     match path {
         "dynamic/instance-identity/document" => Some(document(instance)),
+        "meta-data/instance-id" => Some(instance.id.clone()),
         "meta-data/mac" => Some(MAC.to_owned()),
         "meta-data/services/domain" => Some("amazonaws.com".to_owned()),
         "user-data" => instance.user_data.clone(),
-        "meta-data/iam/security-credentials/" => instance.has_role.then(|| "worker".to_owned()),
-        "meta-data/iam/security-credentials/worker" if instance.has_role => Some(credentials()),
-        _ => None,
+        "meta-data/iam/security-credentials/" => instance.has_role.then(|| word(instance.role).to_owned()),
+        _ => {
+            let name = path.strip_prefix("meta-data/iam/security-credentials/")?;
+            (instance.has_role && name == word(instance.role)).then(|| credentials(instance.role))
+        }
     }
 }
 
@@ -130,10 +145,11 @@ fn document(instance: &Instance) -> String {
     .to_string()
 }
 
-fn credentials() -> String {
+fn credentials(role: Role) -> String {
+    let keys = keys(role);
     serde_json::json!({
         "Code": "Success", "LastUpdated": "2026-11-30T07:00:00Z", "Type": "AWS-HMAC",
-        "AccessKeyId": KEYS.id, "SecretAccessKey": KEYS.secret, "Token": KEYS.token,
+        "AccessKeyId": keys.id, "SecretAccessKey": keys.secret, "Token": keys.token,
         "Expiration": "2026-11-30T13:00:00Z",
     })
     .to_string()

@@ -62,8 +62,12 @@ impl Bench {
         credentials.extend((!given.settings.is_empty()).then(|| owned(("kiln.settings", given.settings))));
         credentials.extend(given.token.map(|token| owned(("kiln.token", token))));
         let (name, address) = (name.parse().unwrap(), address.parse().unwrap());
-        let order = NodeOrder { name, address, gateway: None, disk_bytes: 16 << 30, credentials };
-        self.made.as_ref().unwrap().start(&order).unwrap_or_else(|error| panic!("{error}"))
+        self.begin(&NodeOrder { name, address, gateway: None, disk_bytes: 16 << 30, credentials })
+    }
+
+    /// Starts a node that is made from this, and returns at once.
+    pub fn begin(&self, order: &NodeOrder) -> Node {
+        self.made.as_ref().unwrap().start(order).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Removes the lab.

@@ -7,12 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kiln::cloud::policy::{Who, rights};
 use kiln::launch::{self, Form, Given};
 use kiln::settings::Role;
 use serde_json::{Value, json};
 
-use super::site::{Ended, PLANE, REGION, Site};
-use crate::birth::cluster::node;
+use super::site::{Ended, PLANE, Part, REGION, Site};
+use crate::aws::double::ssm::Parameter;
+use crate::birth::cluster::{node, within};
 use crate::instance::double::Fault;
 use crate::instance::scaling::Group;
 
@@ -31,6 +33,8 @@ fn a_control_plane_is_launched_and_its_operator_gets_in() {
     a_live_token_is_kept(&site);
     a_machine_joins_with_it(&site);
     a_machine_that_is_no_node_is_told_to_its_group(&site);
+    and_its_group_replaces_it(&site);
+    no_right_is_given_in_vain(&site);
 
     // The operator is an administrator, by a key that never left this folder.
     let config = std::fs::read_to_string(&conf).unwrap();
@@ -133,15 +137,7 @@ fn a_machine_that_is_no_node_is_told_to_its_group(site: &Site) {
         vpc.state.lock().unwrap().group = Group { name: "kiln-demo-worker".to_owned(), members };
         vpc.calls();
     };
-    let said = |minutes: u64| {
-        let moment = SystemTime::now() - Duration::from_secs(60 * minutes);
-        let at = written(moment);
-        let conditions = json!([{ "type": "Ready", "status": "False", "lastTransitionTime": at }]);
-        let status = json!({ "status": { "conditions": conditions } }).to_string();
-        let path = "/api/v1/nodes/i-0000000b/status";
-        let answer = site.bench.ask(Some(&site.bench.super_admin()), "PATCH", path, Some(&status));
-        assert_eq!(answer.status, 200, "{}", answer.body);
-    };
+    let said = |minutes: u64| is_not_ready(site, "i-0000000b", minutes);
     site.plane_is_ready();
     let looks = ["GetParameters", "DescribeAutoScalingGroups"];
     group(&["i-0000000b", PLANE]);
@@ -164,6 +160,68 @@ fn a_machine_that_is_no_node_is_told_to_its_group(site: &Site) {
     );
     assert_eq!(vpc.calls(), looks);
     vpc.is_content();
+}
+
+/// Its Node has not been Ready for so long.
+fn is_not_ready(site: &Site, id: &str, minutes: u64) {
+    let moment = SystemTime::now() - Duration::from_secs(60 * minutes);
+    let at = written(moment);
+    let conditions = json!([{ "type": "Ready", "status": "False", "lastTransitionTime": at }]);
+    let status = json!({ "status": { "conditions": conditions } }).to_string();
+    let path = format!("/api/v1/nodes/{id}/status");
+    let answer = site.bench.ask(Some(&site.bench.super_admin()), "PATCH", &path, Some(&status));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// The whole way: a group of one is made, its node fails, the control plane says so, and another machine becomes a node.
+fn and_its_group_replaces_it(site: &Site) {
+    const GROUP: &str = "kiln-demo-worker";
+    *site.group_token.lock().unwrap() = Some(kept(site));
+    let parameter = Parameter::secret(&kept(site));
+    site.double.state().region(REGION).parameters.insert(TOKEN.to_owned(), parameter);
+    let words = ["--role", "worker", "--group", "--count", "1"];
+    let made =
+        site.played(&[Part::Join], || Ended::of(site.launch_as("demo.conf", &words).output().unwrap()));
+    made.is(0);
+    let member = || site.double.state().region(REGION).groups[GROUP].instances[0].clone();
+    let first = member();
+    is_not_ready(site, &first, 10);
+    let group = Group { name: GROUP.to_owned(), members: [(first.clone(), true)].into() };
+    site.vpc.as_ref().unwrap().state.lock().unwrap().group = group;
+    site.first_boot(&["share"]).is(0);
+    site.played(&[Part::Join], || {
+        site.carry_health(GROUP);
+        let second = member();
+        assert_ne!(second, first);
+        // Otherwise the double lets an instance run when somebody looks at it.
+        site.change(&second, |instance| instance.state = "running");
+        within(|| is_ready(site, &second));
+    });
+    let state = site.double.state().region(REGION).instances[&first].state;
+    assert!(["shutting-down", "terminated"].contains(&state), "{state}");
+}
+
+fn is_ready(site: &Site, id: &str) -> bool {
+    let path = format!("/api/v1/nodes/{id}");
+    let answer = site.bench.ask(Some(&site.bench.super_admin()), "GET", &path, None);
+    let ready = json!({ "type": "Ready", "status": "True" });
+    let is_so = |it: &Value| it["type"] == ready["type"] && it["status"] == ready["status"];
+    answer.status == 200
+        && answer.json()["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(is_so))
+}
+
+/// Made by AWS' node lifecycle controller, in the test that has one (`lab::cloud`).
+const ELSEWHERE: &str = "control-plane ec2:DescribeInstances";
+
+/// Every right of a machine's role is needed by a call that was made here; that no other call is made, the double sees to.
+fn no_right_is_given_in_vain(site: &Site) {
+    let called = site.by_role();
+    for (name, who) in [("control-plane", Who::ControlPlane), ("worker", Who::Worker)] {
+        for right in rights(who) {
+            let call = format!("{name} {}", right.call);
+            assert!(called.contains(&call) || call == ELSEWHERE, "nobody has called {call}: {called:?}");
+        }
+    }
 }
 
 fn written(moment: SystemTime) -> String {

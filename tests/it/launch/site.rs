@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use kiln::cloud::policy::{Who, rights};
+use kiln::ipam::Ranges;
 use kiln::settings::{Api, Role};
 use serde_json::json;
 
 use super::user_data::of_ignition;
-use crate::aws::double::{Double, KEY, Weather, ec2, ssm};
+use crate::aws::double::{Double, KEY, Weather, autoscaling, ec2, ssm};
 use crate::bench::{Bench, Credential, Machine, Options, layer};
 use crate::instance::double::Double as Vpc;
 use crate::instance::parameters;
@@ -71,6 +72,8 @@ pub struct Site {
     pub vpc: Option<Vpc>,
     /// What is in the parameter of the group's token.
     pub group_token: Mutex<Option<String>>,
+    /// What machines beside the control plane's have called.
+    by_role: Mutex<BTreeSet<String>>,
     folder: tempfile::TempDir,
     next_address: AtomicU8,
 }
@@ -109,7 +112,8 @@ impl Site {
         site
     }
 
-    /// A machine with etcd and an API server that know nothing yet. It is the double's first instance.
+    /// A machine with etcd and an API server that know nothing yet. It is the double's first instance. Nodes write routes into
+    /// their VPC, and find some that the dead have left.
     pub fn of_plane() -> Self {
         let mut options = Options::default();
         options.identity.name = PLANE.to_owned();
@@ -117,13 +121,16 @@ impl Site {
         let mut site = Self::on(Bench::start(options));
         let vpc = site.bench.within(Vpc::start);
         vpc.instance_on(site.bench.within(|| TcpListener::bind(METADATA).unwrap()), PLANE, SUBNETS[0]);
+        vpc.is_plane(PLANE);
+        site.routed(&vpc);
         let cloud = json!({
             "platform": "aws", "metadata": format!("http://{METADATA}"), "parameters_endpoint": vpc.endpoint,
-            "scaling_endpoint": vpc.endpoint, "ca": vpc.ca,
+            "scaling_endpoint": vpc.endpoint, "endpoint": vpc.endpoint, "ca": vpc.ca,
         });
         let before = "{platform: aws, metadata: 'http://127.0.0.1:8098'}";
         assert!(CLUSTER.contains(before));
-        site.write("cluster.yaml", &CLUSTER.replace(before, &cloud.to_string()));
+        let routed = CLUSTER.replace(before, &cloud.to_string()) + "  network: {fabric: none, routes: vpc}\n";
+        site.write("cluster.yaml", &routed);
         site.vpc = Some(vpc);
         site
     }
@@ -145,9 +152,18 @@ impl Site {
             double,
             vpc: None,
             group_token: Mutex::default(),
+            by_role: Mutex::default(),
             folder,
             next_address: AtomicU8::new(20),
         }
+    }
+
+    /// The first subnet has a table of its own. In the main one, which is the second's, every block has a stale route.
+    fn routed(&self, vpc: &Vpc) {
+        let ranges = Ranges::of(&self.bench.settings.cluster).unwrap();
+        let blocks: Vec<_> = (0..256).filter_map(|index| ranges.blocks(index)).flatten().collect();
+        vpc.table("rtb-own", false, &[SUBNETS[0]]);
+        vpc.led_nowhere("rtb-main", &blocks);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -265,6 +281,21 @@ impl Site {
         state.region(REGION).parameters.extend(plain.map(|(name, it)| (name, ssm::Parameter::of(&it.value))));
     }
 
+    /// Who has called what on the machines: `worker ec2:CreateRoute`.
+    pub fn by_role(&self) -> BTreeSet<String> {
+        let of_plane = self.vpc.as_ref().unwrap().state.lock().unwrap().by_role.clone();
+        self.by_role.lock().unwrap().union(&of_plane).cloned().collect()
+    }
+
+    /// Both doubles are one account: what the control plane has called unhealthy, the group replaces.
+    pub fn carry_health(&self, group: &str) {
+        let members = self.vpc.as_ref().unwrap().state.lock().unwrap().group.members.clone();
+        let mut state = self.double.state();
+        let unhealthy = members.into_iter().filter(|(_, is_healthy)| !is_healthy).map(|(id, _)| id);
+        state.region(REGION).groups.get_mut(group).unwrap().unhealthy.extend(unhealthy);
+        autoscaling::tend(&mut state, REGION, group);
+    }
+
     /// Instances that run, and their user-data.
     fn running(&self) -> BTreeMap<String, String> {
         let mut state = self.double.state();
@@ -317,13 +348,16 @@ impl Site {
         let tree = tempfile::Builder::new().prefix("kiln-launched-").tempdir().unwrap();
         let mut image = self.bench.settings.clone();
         (image.role, image.api) = (Role::Worker, Api { endpoint: String::new(), ca: String::new() });
-        let own = json!({ "cloud": { "parameters_endpoint": vpc.endpoint, "ca": vpc.ca } }).to_string();
+        self.routed(&vpc);
+        let cloud = json!({ "parameters_endpoint": vpc.endpoint, "endpoint": vpc.endpoint, "ca": vpc.ca });
+        let own = json!({ "cloud": cloud }).to_string();
         put(tree.path(), "/etc/kiln/settings.d/10-image.yaml", &layer(&image));
         of_ignition(user_data).iter().for_each(|(path, (_, text))| put(tree.path(), path, text));
         put(tree.path(), "/etc/kiln/settings.d/90-endpoint.yaml", &own);
         let mut first_boot = machine.run(env!("CARGO_BIN_EXE_kiln-firstboot"));
         let ended = Ended::of(first_boot.arg("--root").arg(tree.path()).arg("run").output().unwrap());
         vpc.is_content();
+        self.by_role.lock().unwrap().append(&mut vpc.state.lock().unwrap().by_role);
         (ended, tree, machine)
     }
 
