@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 use kiln::cloud::policy::{Who, rights};
 use kiln::cluster::{Access, Client, NewConfigMap, NewNode, NodeOwner};
@@ -28,6 +29,8 @@ const AMI: &str = "ami-0a1b2c3d4e5f60718";
 struct Site {
     cluster: Cluster,
     double: Double,
+    /// What was called with whose rights.
+    called: Mutex<Vec<(Who, String)>>,
 }
 
 impl Site {
@@ -55,7 +58,7 @@ impl Site {
             let main = Table { is_main: true, routes: local.into(), ..Table::default() };
             region.tables.insert("rtb-main".to_owned(), main);
         }
-        Self { cluster, double }
+        Self { cluster, double, called: Mutex::default() }
     }
 
     /// Launches an instance whose Node holds the block of an index and is led there.
@@ -135,7 +138,23 @@ impl Site {
         let allowed: Vec<&str> = rights(who).map(|right| right.action).collect();
         let called = self.double.actions();
         assert!(called.iter().all(|action| allowed.contains(&action.as_str())), "{called:?}");
+        self.called.lock().unwrap().extend(called.into_iter().map(|action| (who, action)));
         self.double.forget_calls();
+    }
+
+    /// Every right that is given for what these verbs do is needed by a call that was made.
+    fn no_right_is_given_in_vain(&self) {
+        let called = self.called.lock().unwrap();
+        for who in [Who::Auditor, Who::Janitor] {
+            let own = |reason: &str| reason.starts_with("kiln nodes") || reason.starts_with("kiln routes");
+            for right in rights(who).filter(|right| own(right.reason)) {
+                assert!(
+                    called.contains(&(who, right.call.to_owned())),
+                    "{who:?}: nobody has called {}",
+                    right.call
+                );
+            }
+        }
     }
 
     fn wanted() -> Wanted {
@@ -182,6 +201,7 @@ nothing disagrees
     site.is_allowed(Who::Auditor);
     what_disagrees_is_told(&site, &second);
     stale_routes_go_and_nothing_else(&site);
+    site.no_right_is_given_in_vain();
     a_claim_that_is_back_keeps_its_route(&site);
     calls_that_fail_are_told(&site);
 }
@@ -195,6 +215,7 @@ fn no_instance_and_no_route(site: &Site) {
         none.err
     );
     assert_eq!(site.double.count("ec2:DescribeSubnets"), 1, "no instance tells the VPC");
+    site.is_allowed(Who::Auditor);
     let pruned = site.kiln(&["routes", "--prune"]);
     assert_eq!((pruned.code, pruned.out.as_str()), (Some(0), "nothing is to be removed\n"), "{}", pruned.err);
     site.is_allowed(Who::Janitor);

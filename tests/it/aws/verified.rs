@@ -98,6 +98,9 @@ fn a_published_image_is_read_back_once_and_a_changed_byte_is_named() {
     assert!(double.count("ebs:ListSnapshotBlocks") == blocks.div_ceil(100), "page by page");
     let allowed: Vec<&str> = rights(Who::Auditor).map(|right| right.action).collect();
     assert!(double.actions().iter().all(|action| allowed.contains(&&**action)), "{:?}", double.actions());
+    for right in rights(Who::Auditor).filter(|right| right.reason.starts_with("kiln verify")) {
+        assert!(double.actions().contains(right.call), "nobody has called {}", right.call);
+    }
     println!("{blocks} blocks, each fetched once");
 
     let file = first_block(&shop.path("out/node.raw"), "/opt/big.bin") + 5000;
