@@ -23,6 +23,8 @@ pub mod files;
 pub mod forward;
 #[cfg(feature = "toolchain")]
 pub mod go;
+#[cfg(feature = "toolchain")]
+pub mod holders;
 pub mod interrupt;
 #[cfg(feature = "firstboot")]
 pub mod journal;
@@ -52,6 +54,8 @@ pub mod resources;
 #[cfg(feature = "firstboot")]
 pub mod root;
 pub mod scratch;
+#[cfg(feature = "toolchain")]
+pub mod segment;
 #[cfg(feature = "toolchain")]
 pub mod tail;
 #[cfg(feature = "toolchain")]

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A cluster on one machine, booted from the image that a bake made: a control plane and workers, each a container of
-//! systemd-nspawn(1), and a way to their API server from this machine's loopback.
+//! systemd-nspawn(1) or a virtual machine of QEMU, and a way to their API server from this machine's loopback.
 //!
-//! Whatever a node needs of the machine (mounts, loop devices, addresses) hangs on namespaces that only its own processes
-//! hold, so that it goes with them, however they end. The rest is known by the lab's name alone: a lock, a tmpfs with the
-//! records and secrets, a network namespace, a folder of disks and a control group. The lock's file is made first, and
-//! [`down`] removes what follows from the name, whether it is there or not: no crash leaves anything that it can't find.
+//! Whatever a container needs of the machine (mounts, loop devices, addresses) hangs on namespaces that only its own
+//! processes hold, so that it goes with them, however they end. A virtual machine needs nothing of the machine but files
+//! and processes, which anybody may have. The rest is known by the lab's name alone: a lock, a folder with the records and
+//! secrets (root's a tmpfs), a network namespace, a folder of disks, a control group, and files that its processes hold
+//! open. The lock's file is made first, and [`down`] removes what follows from the name, whether it is there or not: no
+//! crash leaves anything that it can't find.
 //!
 //! The containers are privileged. They keep a cluster's parts apart from the machine by decency, not by force.
 
@@ -14,12 +16,15 @@ mod down;
 mod error;
 mod form;
 mod forwarder;
+mod ground;
+mod helper;
 mod join;
 mod keep;
 mod lacks;
 mod layout;
 mod load;
 mod look;
+mod machines;
 mod node;
 mod nspawn;
 mod plan;
@@ -34,6 +39,8 @@ pub use down::down;
 pub use error::LabError;
 pub use form::{add, form};
 pub use forwarder::{carry, forward};
+pub use ground::{Backend, Body, Container, Ground, Link, Machines, Pace, Virtual};
+pub use helper::switch;
 pub use join::Joining;
 pub use keep::{Ended, keep};
 pub use lacks::{Facts, Lacks, Need, lacks};
@@ -42,9 +49,10 @@ pub use load::load;
 pub use look::{Condition, NodeState, ask_stages, facts, labs, record, state};
 pub use node::Node;
 pub use node::begin::NodeOrder;
-pub use plan::{Backend, Lab, Link, Name, NameError, Network, NodeRecord, Places, Record};
+pub use node::orders::run as order;
+pub use plan::{Lab, Name, NameError, Network, NodeRecord, Places, Record};
 pub use shape::{API_PORT, CONTROL, Shape, WORKERS_MAX, Worker, bridge};
 pub use smoke::matrix::{Cell, Matrix, Target};
 pub use smoke::smoke;
-pub use up::{Made, Order, Segment, make, open, read_image};
+pub use up::{Made, Order, Segment, foreign, make, open, read_image};
 pub use workaround::{Means, Workaround, workarounds};

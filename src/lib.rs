@@ -54,6 +54,8 @@ pub mod disk;
 #[cfg(feature = "toolchain")]
 pub mod ext4;
 #[cfg(feature = "toolchain")]
+pub mod frames;
+#[cfg(feature = "toolchain")]
 pub mod gpt;
 #[cfg(feature = "toolchain")]
 pub mod lab;

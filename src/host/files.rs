@@ -62,6 +62,15 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// Returns the length of a file in bytes.
+///
+/// # Errors
+/// As the system says.
+#[cfg(feature = "toolchain")]
+pub fn length(path: &Path) -> Result<u64, FileError> {
+    Ok(path.metadata().map_err(FileError::at("look at", path))?.len())
+}
+
 /// Lists the names in a folder, sorted.
 ///
 /// # Errors
@@ -82,6 +91,16 @@ pub fn list(folder: &Path) -> Result<Vec<OsString>, FileError> {
 #[expect(clippy::disallowed_methods, reason = "this is the port")]
 pub fn make_folder(path: &Path) -> Result<(), FileError> {
     fault::check_write().and_then(|()| fs::create_dir_all(path)).map_err(FileError::at("make folder", path))
+}
+
+/// Makes a folder that is for its owner's eyes only, with its parents.
+///
+/// # Errors
+/// As the system says.
+#[cfg(feature = "toolchain")]
+pub fn make_private_folder(path: &Path) -> Result<(), FileError> {
+    make_folder(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(FileError::at("set mode of", path))
 }
 
 /// Removes a file; one that is not there is no error.

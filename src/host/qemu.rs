@@ -2,7 +2,9 @@
 //! QEMU as it is installed here: its program, firmware descriptors, whether KVM may be opened, and disks that hold only
 //! what differs from another.
 
-use std::collections::BTreeMap;
+pub mod orders;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -22,6 +24,16 @@ const DESCRIPTOR_MAX: u64 = 1 << 20;
 pub fn program() -> Option<PathBuf> {
     let elsewhere = || Some(PathBuf::from("/usr/libexec/qemu-kvm")).filter(|path| path.is_file());
     resources::program("qemu-system-x86_64").or_else(elsewhere)
+}
+
+/// Returns the kinds of network that a QEMU has (qemu(1), -netdev help).
+///
+/// # Errors
+/// If it can't be run.
+pub fn networks(program: &Path) -> Result<BTreeSet<String>, CommandError> {
+    let program = Program::new(program, LIMIT).env("PATH", SYSTEM_PATH);
+    let text = program.args(["-machine", "none", "-netdev", "help"]).run(&|_| ())?;
+    Ok(String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect())
 }
 
 /// Returns the firmware descriptors in `folders` in the order of their names; a file in an earlier folder hides those of

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::LabError;
 use super::look;
 use super::plan::{Lab, NodeRecord};
-use crate::host::{cgroups, files, loops, mounts, removal};
+use crate::host::{cgroups, files, holders, loops, mounts, removal};
 
 /// Longest wait for killed processes to vanish, and for an `up` of the same lab to end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -37,7 +37,11 @@ pub(super) fn clear(lab: &Lab) -> Result<(), LabError> {
     // From now on no node starts: a keeper that joins its group looks for this record.
     files::remove(&lab.record())?;
     if !cgroups::end(&lab.cgroup(), LIMIT)? {
-        return Err(LabError::Stuck(lab.cgroup()));
+        return Err(LabError::Stuck(format!("control group {}", lab.cgroup())));
+    }
+    // Those of virtual machines are in no group.
+    if !holders::end(&|path| lab.is_hold(path), LIMIT)? {
+        return Err(LabError::Stuck(format!("that have files below {} open", lab.state().display())));
     }
     wait_for_keepers(lab)?;
     mounts::detach(&lab.network())?;
@@ -59,7 +63,7 @@ fn wait_for_keepers(lab: &Lab) -> Result<(), LabError> {
     folders.push(lab.forwarder());
     for folder in folders.into_iter().filter(|folder| folder.exists()) {
         if files::lock(&NodeRecord::alive(&folder), LIMIT)?.is_none() {
-            return Err(LabError::Stuck(lab.cgroup()));
+            return Err(LabError::Stuck(format!("control group {}", lab.cgroup())));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use crate::host::entropy::EntropyError;
 use crate::host::files::FileError;
 use crate::stage::Stage;
 use crate::token::TokenError;
+use crate::vm::BootError;
 
 /// Why a lab can't be made, used or removed.
 #[derive(Debug, thiserror::Error)]
@@ -171,8 +172,48 @@ pub enum LabError {
     #[error("namespace {0} is not gone yet; see kubectl get namespace {0} --output yaml")]
     Namespace(&'static str),
     /// Something that belongs to the lab can't be removed.
-    #[error("processes of control group {0} don't end; see cgroup.procs there")]
+    #[error("processes {0} don't end; ps shows what they wait for")]
     Stuck(String),
+    /// Virtual machines can't be run here.
+    #[error(transparent)]
+    Machines(#[from] crate::vm::Lacks),
+    /// An image can't be booted by QEMU, or QEMU not be looked at.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// A stream or program of kiln's own can't be used.
+    #[error("can't reach a program")]
+    Run(#[source] std::io::Error),
+    /// A machine takes no orders.
+    #[error("node {node} does not answer; its console is {}", console.display())]
+    Order {
+        /// The node.
+        node: Name,
+        /// Where its console is.
+        console: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// People use all terminals of a machine.
+    #[error("node {node} has {most} terminals for people, and all are in use; end a kiln lab shell or exec")]
+    Terminals {
+        /// The node.
+        node: Name,
+        /// How many there are.
+        most: usize,
+    },
+    /// A gateway does not open its port.
+    #[error("QEMU does not open the port; it says why in {}", log.display())]
+    Gateway {
+        /// QEMU's own words.
+        log: PathBuf,
+    },
+    /// There is no address for one more gateway.
+    #[error("six ports lead into this lab already; end a kiln lab forward")]
+    Gateways,
+    /// The segment has no such address.
+    #[error("{0} can't be reached: the lab's network has IPv4 alone")]
+    NoWay(std::net::SocketAddr),
 }
 
 impl LabError {
@@ -180,7 +221,7 @@ impl LabError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Busy(_) => Exit::TryAgain,
-            Self::Layout(_) | Self::Unknown(_) | Self::Lacks(_) => Exit::Config,
+            Self::Layout(_) | Self::Unknown(_) | Self::Lacks(_) | Self::Machines(_) => Exit::Config,
             _ => Exit::Failed,
         }
     }

@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::access::{self, Api};
 use super::error::LabError;
 use super::forwarder;
-use super::join::{self, Joining, Watch};
+use super::ground::Ground;
+use super::helper;
+use super::join::{self, Joining, LIMIT, Watch};
+use super::machines;
 use super::node::Node;
 use super::node::begin::NodeOrder;
 use super::plan::{Lab, Name};
@@ -21,8 +23,6 @@ use crate::host::entropy;
 use crate::progress::Progress;
 use crate::settings::Runtime;
 
-/// Longest way from the start to a Ready node on a machine that is busy with others.
-pub const LIMIT: Duration = Duration::from_secs(600);
 /// Disk of a node: thin, it takes what is written.
 const DISK_BYTES: u64 = 16 << 30;
 
@@ -30,17 +30,20 @@ const DISK_BYTES: u64 = 16 << 30;
 ///
 /// # Errors
 /// If a machine fails or takes longer than [`LIMIT`].
-pub fn form(made: &Made, workers: u8, progress: &dyn Progress) -> Result<Vec<Joining>, LabError> {
+pub fn form(made: &mut Made, workers: u8, progress: &dyn Progress) -> Result<Vec<Joining>, LabError> {
     let name: Name = shape::CONTROL.parse()?;
     let settings = made.record.shape.control_settings(&instance(&made.lab, &name)?);
-    let control = made.start(&order(&name, shape::control(), settings, None))?;
-    let control = Joining::new(control, None, progress);
+    let node = machines::start_first(made, &order(&name, shape::control(), settings, None), progress)?;
+    let control = Joining::new(node, None, progress);
     wait_for_files(&control.node)?;
     let target = SocketAddr::new(shape::control().addr(), shape::API_PORT);
-    let port = forwarder::begin(&made.lab, &made.record.link.namespace, target, &made.kiln)?;
+    let port = match &made.record.ground {
+        Ground::Nspawn { link } => forwarder::begin(&made.lab, &link.namespace, target, &made.kiln)?,
+        Ground::Qemu(machines) => helper::begin_access(&made.lab, machines, target)?,
+    };
     access::take(&made.lab, &control.node, port)?;
     let api = Api::of(&made.lab)?;
-    let mut watch = Watch::new(&api, progress);
+    let mut watch = Watch::new(&api, made.record.ground.pace(), progress);
     watch.joining.push(control);
     watch.until(LIMIT, |_| api.is_open())?;
     for place in 1..=workers {
@@ -54,13 +57,14 @@ pub fn form(made: &Made, workers: u8, progress: &dyn Progress) -> Result<Vec<Joi
 /// Adds one worker to a whole lab and returns it once it is Ready.
 ///
 /// # Errors
-/// If the machine fails or takes longer than [`LIMIT`].
+/// If this machine has no room for it, or it fails or takes longer than [`LIMIT`].
 pub fn add(made: &Made, runtime: Option<Runtime>, progress: &dyn Progress) -> Result<Vec<Joining>, LabError> {
+    made.has_room()?;
     let taken: Vec<Worker> =
         Node::all(&made.lab)?.iter().filter_map(|node| Worker::of(&node.record.name)).collect();
     let runtime = runtime.unwrap_or(made.record.shape.runtime);
     let api = Api::of(&made.lab)?;
-    let mut watch = Watch::new(&api, progress);
+    let mut watch = Watch::new(&api, made.record.ground.pace(), progress);
     watch.joining.push(begin_worker(made, &api, Worker::free(&taken), runtime, progress)?);
     watch.until_ready(LIMIT)?;
     finish(&api, watch.joining)

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::LabError;
+use super::ground::Ground;
+use super::helper;
 use super::look;
 use super::plan::{Lab, NodeRecord};
 use super::records;
@@ -76,12 +78,16 @@ pub fn forward(
     told: impl FnOnce(SocketAddr),
 ) -> Result<(), LabError> {
     let record = look::record(lab)?.ok_or_else(|| LabError::NoLab(lab.name.clone()))?;
+    let link = match record.ground {
+        Ground::Nspawn { link } => link,
+        Ground::Qemu(machines) => return helper::forward(lab, &machines, target, port, told),
+    };
     let listener = forward::listen(port).map_err(LabError::Forward)?;
     let address = listener.local_addr().map_err(LabError::Forward)?;
     let cgroup = format!("{}/forwarder.{}", lab.cgroup(), std::process::id());
     cgroups::make(&cgroup)?;
     join(&cgroup, &lab.record())?;
-    netns::enter(&record.link.namespace)?;
+    netns::enter(&link.namespace)?;
     told(address);
     forward::serve(listener, target).map_err(LabError::Forward)
 }

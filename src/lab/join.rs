@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::access::Api;
 use super::error::LabError;
+use super::ground::Pace;
 use super::node::Node;
 use super::plan::Name;
 use crate::cluster::ApiError;
@@ -17,6 +18,8 @@ const UNITS: [&str; 2] = [FIRST_BOOT, "kiln-control-plane.service"];
 /// On a worker all of it, on a control plane its first phase.
 pub(super) const FIRST_BOOT: &str = "kiln-firstboot.service";
 
+/// Longest way from the start to a Ready node on a machine that is busy with others, at its native pace.
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 /// How often the API server is asked: three small lists.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often machines themselves are looked at, which costs a program on each.
@@ -71,6 +74,7 @@ impl Joining {
 /// Watches machines.
 pub struct Watch<'a> {
     api: &'a Api,
+    pace: Pace,
     progress: &'a dyn Progress,
     /// The machines.
     pub joining: Vec<Joining>,
@@ -80,11 +84,11 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches nobody yet.
-    pub fn new(api: &'a Api, progress: &'a dyn Progress) -> Self {
-        Self { api, progress, joining: Vec::new(), trouble: None }
+    pub fn new(api: &'a Api, pace: Pace, progress: &'a dyn Progress) -> Self {
+        Self { api, pace, progress, joining: Vec::new(), trouble: None }
     }
 
-    /// Watches until `is_done`. A server that does not answer, or not yet what its administrator asks, is asked again.
+    /// Watches until `is_done`, within `limit` at a native pace. A server that does not answer, or not yet what its administrator asks, is asked again.
     ///
     /// # Errors
     /// If a machine ends or fails for good, or `limit` is over.
@@ -93,7 +97,7 @@ impl<'a> Watch<'a> {
         limit: Duration,
         is_done: impl Fn(&Self) -> Result<bool, ApiError>,
     ) -> Result<(), LabError> {
-        let start = Instant::now();
+        let (start, limit) = (Instant::now(), self.pace.limit(limit));
         let mut machines_seen = start;
         loop {
             let done = self.look().and_then(|()| is_done(self));
@@ -101,14 +105,14 @@ impl<'a> Watch<'a> {
             if done.unwrap_or(false) {
                 return Ok(());
             }
-            if machines_seen.elapsed() > MACHINES_PAUSE {
+            if machines_seen.elapsed() > self.pace.pause(MACHINES_PAUSE) {
                 machines_seen = Instant::now();
                 self.late().try_for_each(|joining| check(&joining.node))?;
             }
             if start.elapsed() > limit {
                 return Err(self.not_ready(limit));
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(self.pace.pause(PAUSE));
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Facts {
 pub struct Need {
     /// How many nodes.
     pub nodes: u64,
+    /// Whether one of them is a control plane.
+    pub has_control: bool,
     /// What the image takes on a disk, in bytes; each node copies that.
     pub image_bytes: u64,
 }
@@ -75,7 +77,8 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
     let mut lines = Vec::new();
     if !facts.is_root {
         lines.push(
-            "not root: nspawn mounts and makes namespaces; use sudo (kiln boot needs no root)".to_owned(),
+            "not root: nspawn mounts and makes namespaces; use sudo, or --backend qemu, which needs no root"
+                .to_owned(),
         );
     }
     lines.extend(facts.missing_programs.iter().map(|name| program(name, &PROGRAMS)));
@@ -88,7 +91,8 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
     for name in &facts.missing_controllers {
         lines.push(format!("no {name} controller is mounted below /sys/fs/cgroup: no pod would start"));
     }
-    let watchers = need.nodes * NODE_WATCHERS + CONTROL_WATCHERS;
+    let of_control = |what: u64| if need.has_control { what } else { 0 };
+    let watchers = need.nodes * NODE_WATCHERS + of_control(CONTROL_WATCHERS);
     if facts.watchers < watchers {
         lines.push(format!(
             "too few inotify instances: root may have {} more, {watchers} are needed; \
@@ -96,7 +100,8 @@ pub fn lacks(facts: &Facts, need: &Need) -> Result<(), Lacks> {
             facts.watchers
         ));
     }
-    lines.extend(too_little("memory", facts.memory_bytes, need.nodes * NODE_MEMORY + CONTROL_MEMORY));
+    let memory_bytes = need.nodes * NODE_MEMORY + of_control(CONTROL_MEMORY);
+    lines.extend(too_little("memory", facts.memory_bytes, memory_bytes));
     lines.extend(too_little("disk", facts.disk_bytes, need.nodes * (need.image_bytes + NODE_DISK)));
     if lines.is_empty() { Ok(()) } else { Err(Lacks(lines)) }
 }
@@ -113,7 +118,7 @@ impl std::error::Error for Lacks {}
 mod tests {
     use super::*;
 
-    const NEED: Need = Need { nodes: 3, image_bytes: 800 << 20 };
+    const NEED: Need = Need { nodes: 3, has_control: true, image_bytes: 800 << 20 };
 
     #[test]
     fn a_machine_that_has_everything_lacks_nothing() {
@@ -126,6 +131,22 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(lacks(&facts, &NEED), Ok(()));
+    }
+
+    #[test]
+    fn one_more_worker_takes_no_more_than_a_worker() {
+        let facts = Facts {
+            is_root: true,
+            has_loop: true,
+            watchers: 12,
+            memory_bytes: 300 << 20,
+            disk_bytes: 2 << 30,
+            ..Facts::default()
+        };
+        let worker = Need { nodes: 1, has_control: false, ..NEED };
+        assert_eq!(lacks(&facts, &worker), Ok(()));
+        let text = lacks(&Facts { watchers: 11, ..facts }, &worker).unwrap_err().to_string();
+        assert!(text.contains("root may have 11 more, 12 are needed"), "{text}");
     }
 
     #[test]

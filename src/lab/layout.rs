@@ -54,7 +54,7 @@ pub struct Spans {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{}: its layout is that of {layout}; nspawn boots only kiln's lab image, because it stands in for the initrd: \
-     boot this one with kiln boot", image.display()
+     boot this one with --backend qemu", image.display()
 )]
 pub struct NotTheLabs {
     /// The image.
@@ -121,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_flatcar_is_sent_to_kiln_boot() {
+    fn an_image_of_flatcar_is_sent_to_qemu() {
         let layout = &crate::base::LAYOUTS[0];
         let base = Base { layout, table: crate::gpt::sample::small() };
         let error = Layout::described().spans(&base, Path::new("flatcar.raw")).unwrap_err().to_string();
         assert!(error.starts_with("flatcar.raw: its layout is that of Flatcar from 4593 on; "), "{error}");
-        assert!(error.ends_with("boot this one with kiln boot"), "{error}");
+        assert!(error.ends_with("boot this one with --backend qemu"), "{error}");
     }
 }

@@ -49,8 +49,10 @@ pub fn facts(places: &Places) -> Result<Facts, LabError> {
 /// # Errors
 /// If a folder can't be read.
 pub fn labs(places: &Places) -> Result<BTreeSet<Name>, LabError> {
-    let mut names = cgroups::named("kiln-lab-")?;
-    names = names.iter().filter_map(|name| Some(name.strip_prefix("kiln-lab-")?.to_owned())).collect();
+    // Control groups are root's labs.
+    let groups = if resources::is_root() { cgroups::named("kiln-lab-")? } else { BTreeSet::new() };
+    let mut names: BTreeSet<String> =
+        groups.iter().filter_map(|name| Some(name.strip_prefix("kiln-lab-")?.to_owned())).collect();
     for folder in [&places.run, &places.disks].into_iter().filter(|folder| folder.exists()) {
         names.extend(files::list(folder)?.into_iter().filter_map(|name| name.into_string().ok()));
     }
@@ -97,7 +99,7 @@ pub struct NodeState {
 pub fn state(lab: &Lab) -> Result<Condition, LabError> {
     let mut nodes = Vec::new();
     for node in Node::all(lab)? {
-        let system = node.system().ok();
+        let system = node.system_now();
         nodes.push(NodeState { record: node.record, system, stage: None });
     }
     let kubeconfig = Some(lab.kubeconfig()).filter(|path| path.exists());

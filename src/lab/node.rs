@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One node, known by its record: what its keeper was told, whether it lives, and the process that is 1 in it. How a node
-//! begins, is asked, waited for and ended lies below.
+//! One node, known by its record: what its keeper was told and whether it lives. How a node begins, is asked, waited for
+//! and ended lies below, and beside each other what is different for a container and a virtual machine.
 
 mod ask;
 pub(super) mod begin;
+mod container;
+pub(super) mod orders;
 mod power;
+mod virtual_machine;
 mod wait;
+mod ways;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::LabError;
+use super::ground::{Body, Pace};
 use super::plan::{Lab, Name, NodeRecord};
 use super::records;
-use crate::host::{cgroups, files, resources};
+use crate::host::files;
+use container::InContainer;
+use virtual_machine::InMachine;
+use ways::Ways;
 
 /// A node that has been begun.
 #[derive(Debug, Clone)]
@@ -61,15 +70,32 @@ impl Node {
         Ok(files::lock(&NodeRecord::alive(&self.folder), Duration::ZERO)?.is_none())
     }
 
-    /// Returns the process that is 1 inside the node; nothing: it has not come so far, or has ended.
+    /// Returns the processes of this machine that it consists of.
     ///
     /// # Errors
     /// As the system says.
-    pub fn leader(&self) -> Result<Option<i32>, LabError> {
-        let processes = cgroups::processes(&self.record.cgroup)?;
-        // Pods have namespaces inside that of the node: three numbers.
-        let is_leader = |process: &i32| matches!(resources::numbers(*process)[..], [_, 1]);
-        Ok(processes.into_iter().find(is_leader))
+    pub fn processes(&self) -> Result<BTreeSet<i32>, LabError> {
+        self.ways().processes()
+    }
+
+    /// Returns what tells this boot from all others; nothing: its systemd has not come so far, or has ended.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn boot(&self) -> Result<Option<String>, LabError> {
+        self.ways().boot()
+    }
+
+    /// Returns how patient one has to be with it.
+    pub fn pace(&self) -> Pace {
+        self.record.body.pace()
+    }
+
+    fn ways(&self) -> Box<dyn Ways + '_> {
+        match &self.record.body {
+            Body::Container(body) => Box::new(InContainer(body)),
+            Body::Virtual(body) => Box::new(InMachine { body, folder: &self.folder }),
+        }
     }
 
     pub(super) fn not_running(&self) -> LabError {

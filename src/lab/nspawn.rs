@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ground::Container;
 use super::plan::{Network, NodeRecord};
 use super::workaround::Means;
 
@@ -50,15 +51,15 @@ pub struct Call {
 
 /// Returns what nspawn calls the bridge's end of a node's link (systemd-nspawn(1), --network-bridge); where that is too long
 /// for an interface, it is another name of the same.
-pub fn link(node: &NodeRecord) -> String {
-    format!("vb-{}", node.machine)
+pub fn link(body: &Container) -> String {
+    format!("vb-{}", body.machine)
 }
 
 /// Returns the call for a node.
-pub fn call(node: &NodeRecord) -> Call {
-    let mut call = Call { arguments: fixed(node), environment: ENVIRONMENT, files: Vec::new() };
+pub fn call(node: &NodeRecord, body: &Container) -> Call {
+    let mut call = Call { arguments: fixed(node, body), environment: ENVIRONMENT, files: Vec::new() };
     call.show(NETWORK_FILE, &network_file(&node.network), SHOWN);
-    for means in node.workarounds.iter().flat_map(|workaround| &workaround.means) {
+    for means in body.workarounds.iter().flat_map(|workaround| &workaround.means) {
         call.add(means);
     }
     for name in node.credentials.keys() {
@@ -88,7 +89,7 @@ pub fn credential(name: &str) -> PathBuf {
     Path::new(RUN).join("credentials").join(name)
 }
 
-fn fixed(node: &NodeRecord) -> Vec<String> {
+fn fixed(node: &NodeRecord, body: &Container) -> Vec<String> {
     let words = [
         "--quiet",
         // Neither a scope nor an entry in machinectl: the machine may have no systemd of its own.
@@ -105,9 +106,9 @@ fn fixed(node: &NodeRecord) -> Vec<String> {
     ];
     let mut all: Vec<String> = words.map(str::to_owned).into();
     all.push(format!("--system-call-filter={SYSTEM_CALLS}"));
-    all.push(format!("--machine={}", node.machine));
+    all.push(format!("--machine={}", body.machine));
     all.push(format!("--hostname={}", node.name));
-    all.push(format!("--network-bridge={}", node.network.link.bridge));
+    all.push(format!("--network-bridge={}", body.link.bridge));
     all
 }
 
@@ -149,34 +150,38 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::lab::ground::{Body, Link};
     use crate::lab::layout::{Span, Spans};
-    use crate::lab::plan::Link;
 
-    fn node() -> NodeRecord {
+    fn call() -> Call {
         let span = Span { offset: 0, len: 512 };
-        NodeRecord {
-            name: "worker-1".parse().unwrap(),
+        let body = Container {
             machine: "lab-worker-1".into(),
+            spans: Spans { root: span, usr: span },
+            cgroup: "kiln-lab-lab/worker-1".into(),
+            link: Link { namespace: "/run/kiln-lab/lab/network".into(), bridge: "kiln0".into() },
+            workarounds: crate::lab::workarounds(&crate::lab::Facts::default()),
+        };
+        let node = NodeRecord {
+            name: "worker-1".parse().unwrap(),
             lab: "/run/kiln-lab/lab/lab.json".into(),
             image: "/kiln-lab.raw".into(),
             disk: "/var/lib/kiln-lab/lab/worker-1.raw".into(),
             disk_bytes: 512,
-            spans: Spans { root: span, usr: span },
             console: "/var/lib/kiln-lab/lab/worker-1.log".into(),
-            cgroup: "kiln-lab-lab/worker-1".into(),
             network: Network {
-                link: Link { namespace: "/run/kiln-lab/lab/network".into(), bridge: "kiln0".into() },
                 address: "10.0.2.11/24".parse().unwrap(),
                 gateway: Some([10, 0, 2, 1].into()),
             },
             credentials: BTreeMap::from([("kiln.token".into(), "/run/kiln-lab/lab/nodes/worker-1/t".into())]),
-            workarounds: crate::lab::workarounds(&crate::lab::Facts::default()),
-        }
+            body: Body::Container(body.clone()),
+        };
+        super::call(&node, &body)
     }
 
     #[test]
     fn credentials_come_from_files_and_the_boot_loaders_words_last() {
-        let call = call(&node());
+        let call = call();
         let words: Vec<&str> = call.arguments.iter().map(String::as_str).collect();
         assert!(words.contains(&"--load-credential=kiln.token:/run/credentials/kiln.token"));
         assert!(!words.iter().any(|word| word.starts_with("--set-credential")), "everybody reads arguments");
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_nodes_address_is_a_file_of_networkd() {
-        let call = call(&node());
+        let call = call();
         let shown =
             call.files.iter().find(|file| file.path.ends_with("run-systemd-network-10-kiln-lab.network"));
         let text = "[Match]\nName=host0\n\n[Network]\nAddress=10.0.2.11/24\nGateway=10.0.2.1\n\

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::layout::Spans;
+use super::ground::{Body, Ground};
 use super::shape::Shape;
-use super::workaround::Workaround;
 
 /// The name of a lab or of one of its nodes: a host name's letters, short enough for both in one machine name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +74,9 @@ impl Default for Places {
     }
 }
 
+/// The file that every process of a lab is handed, each in its folder.
+const ALIVE: &str = "alive";
+
 /// One lab: a name and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lab {
@@ -120,6 +122,22 @@ impl Lab {
         self.state().join("forwarder")
     }
 
+    /// Returns the socket of the switch that virtual machines are linked by.
+    pub fn switch(&self) -> PathBuf {
+        self.state().join("switch")
+    }
+
+    /// Returns the folder of a process of the lab that is no node: `switch`, or a gateway.
+    pub fn helper(&self, name: &str) -> PathBuf {
+        self.state().join("helpers").join(name)
+    }
+
+    /// Returns whether whoever holds this file open is a process of the lab: keepers, machines, forwarders are handed a
+    /// file of this name.
+    pub fn is_hold(&self, path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name == ALIVE) && path.starts_with(self.state())
+    }
+
     /// Returns the folder of disks and logs.
     pub fn disks(&self) -> PathBuf {
         self.places.disks.join(&self.name.0)
@@ -131,44 +149,23 @@ impl Lab {
     }
 }
 
-/// What runs a lab's nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backend {
-    /// Containers of systemd-nspawn(1).
-    Nspawn,
-}
-
 /// What is known of a lab, as JSON in its tmpfs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// What runs its nodes.
-    pub backend: Backend,
+    /// What runs its nodes, and what they hang on.
+    #[serde(flatten)]
+    pub ground: Ground,
     /// What its nodes have in common.
     pub shape: Shape,
-    /// Where its nodes' links go.
-    pub link: Link,
     /// The image that its nodes are booted from.
     pub image: PathBuf,
     /// Whether all that was asked for has been made: a lab without is a half-made one.
     pub is_whole: bool,
 }
 
-/// A bridge to hang nodes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// The file of the network namespace that has it.
-    pub namespace: PathBuf,
-    /// Its name.
-    pub bridge: String,
-}
-
-/// Where a node's link goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a node is on its segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// The bridge.
-    #[serde(flatten)]
-    pub link: Link,
     /// The node's address with the prefix of its segment.
     pub address: IpNet,
     /// Its way out of the segment, if there is one.
@@ -180,28 +177,22 @@ pub struct Network {
 pub struct NodeRecord {
     /// The node, which is its host name too.
     pub name: Name,
-    /// The machine's name to systemd-nspawn.
-    pub machine: String,
     /// The lab's record: no node runs without it.
     pub lab: PathBuf,
-    /// The image that its disk is a copy of.
+    /// The image that its disk is made from.
     pub image: PathBuf,
     /// Its own disk, made by the keeper where missing.
     pub disk: PathBuf,
     /// Size of the disk in bytes.
     pub disk_bytes: u64,
-    /// Where on the disk its partitions are.
-    pub spans: Spans,
     /// What the console says, in the order of its boots.
     pub console: PathBuf,
-    /// Its control group, below the root of each hierarchy.
-    pub cgroup: String,
-    /// Its link.
+    /// Its place in the network.
     pub network: Network,
     /// Its system credentials: name and file.
     pub credentials: BTreeMap<String, PathBuf>,
-    /// What is added because of this machine or because it is a container.
-    pub workarounds: Vec<Workaround>,
+    /// What it is.
+    pub body: Body,
 }
 
 impl NodeRecord {
@@ -212,7 +203,7 @@ impl NodeRecord {
 
     /// Returns the file in a node's folder that is locked while its keeper lives.
     pub fn alive(folder: &Path) -> PathBuf {
-        folder.join("alive")
+        folder.join(ALIVE)
     }
 
     /// Returns where the keeper's own words go.

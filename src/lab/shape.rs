@@ -2,6 +2,8 @@
 //! The shape of a lab's cluster: what its nodes are called, where they are, and what each is told. Labs have the same
 //! addresses and don't meet, since each has a network of its own.
 
+use std::net::Ipv4Addr;
+
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -66,6 +68,21 @@ impl Worker {
 /// Returns the bridge's address, which is the nodes' gateway.
 pub fn bridge() -> IpNet {
     address(BRIDGE)
+}
+
+/// The segment's name server, where something wants one; nobody answers.
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(SEGMENT[0], SEGMENT[1], SEGMENT[2], 3);
+
+/// Returns the segment.
+pub fn segment() -> Ipv4Net {
+    let [a, b, c] = SEGMENT;
+    Ipv4Net::new_assert([a, b, c, 0].into(), SEGMENT_PREFIX)
+}
+
+/// Returns the addresses of ways into the segment that people open: those below the nodes'.
+pub fn gateways() -> impl Iterator<Item = Ipv4Addr> {
+    let [a, b, c] = SEGMENT;
+    (4..FIRST_NODE).map(move |last| Ipv4Addr::new(a, b, c, last))
 }
 
 /// Returns the control plane's address.

@@ -10,12 +10,15 @@ use ipnet::IpNet;
 
 use super::down;
 use super::error::LabError;
+use super::ground::{Backend, Ground, Link};
+use super::helper;
 use super::lacks::{Need, lacks};
 use super::layout::Layout;
 use super::look;
+use super::machines;
 use super::node::Node;
 use super::node::begin::{self, NodeOrder};
-use super::plan::{Backend, Lab, Link, Record};
+use super::plan::{Lab, Record};
 use super::records;
 use super::shape::Shape;
 use super::workaround::{Workaround, workarounds};
@@ -46,6 +49,8 @@ pub enum Segment {
     Own(IpNet),
     /// A bridge that somebody else made.
     Foreign(Link),
+    /// A switch of the lab's own on a unix socket: its nodes are virtual machines.
+    Switch,
 }
 
 /// The name of the lab's own bridge.
@@ -71,17 +76,15 @@ pub struct Made {
 /// If the machine lacks something, the image is not for nspawn, or the lab is up.
 pub fn make(lab: &Lab, order: &Order) -> Result<Made, LabError> {
     let image = order.image.canonicalize().map_err(files::FileError::at("open", &order.image))?;
-    Layout::described().spans(&read_image(&image)?.0, &image)?;
-    let facts = look::facts(&lab.places)?;
-    lacks(&facts, &Need { nodes: order.nodes, image_bytes: resources::taken_bytes(&image)? })?;
+    let (ground, workarounds) = choose(lab, order, &image)?;
     files::make_folder(&lab.places.run)?;
     let lock = files::lock(&lab.lock(), LOCK_LIMIT)?.ok_or_else(|| LabError::Busy(lab.name.clone()))?;
     if look::record(lab)?.is_some_and(|record| record.is_whole) {
         return Err(LabError::Up(lab.name.clone()));
     }
     down::clear(lab)?;
-    let record = prepare(lab, order, image)?;
-    let (lab, kiln, workarounds) = (lab.clone(), order.kiln.clone(), workarounds(&facts));
+    let record = prepare(lab, order, ground, image)?;
+    let (lab, kiln) = (lab.clone(), order.kiln.clone());
     Ok(Made { lab, record, kiln, workarounds, _lock: lock })
 }
 
@@ -98,22 +101,39 @@ pub fn open(lab: &Lab, kiln: &Path) -> Result<Made, LabError> {
     if !record.is_whole {
         return Err(LabError::HalfMade(lab.name.clone()));
     }
-    let workarounds = workarounds(&look::facts(&lab.places)?);
+    let workarounds = match record.ground {
+        Ground::Nspawn { .. } => workarounds(&look::facts(&lab.places)?),
+        Ground::Qemu(_) => Vec::new(),
+    };
     Ok(Made { lab: lab.clone(), record, kiln: kiln.to_owned(), workarounds, _lock: lock })
 }
 
-fn prepare(lab: &Lab, order: &Order, image: PathBuf) -> Result<Record, LabError> {
+/// Looks whether this machine has what the ground takes.
+fn choose(lab: &Lab, order: &Order, image: &Path) -> Result<(Ground, Vec<Workaround>), LabError> {
     let link = match &order.network {
+        Segment::Switch => return Ok((Ground::Qemu(machines::look(lab, order, image)?), Vec::new())),
         Segment::Foreign(link) => link.clone(),
         Segment::Own(_) => Link { namespace: lab.network(), bridge: BRIDGE.to_owned() },
     };
-    let record = Record { backend: Backend::Nspawn, shape: order.shape, link, image, is_whole: false };
-    files::make_folder(&lab.disks())?;
-    files::make_folder(&lab.state())?;
-    mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;
+    Layout::described().spans(&read_image(image)?.0, image)?;
+    let facts = look::facts(&lab.places)?;
+    let image_bytes = resources::taken_bytes(image)?;
+    lacks(&facts, &Need { nodes: order.nodes, has_control: true, image_bytes })?;
+    Ok((Ground::Nspawn { link }, workarounds(&facts)))
+}
+
+fn prepare(lab: &Lab, order: &Order, ground: Ground, image: PathBuf) -> Result<Record, LabError> {
+    let record = Record { ground, shape: order.shape, image, is_whole: false };
+    files::make_private_folder(&lab.disks())?;
+    files::make_private_folder(&lab.state())?;
+    if record.ground.backend() == Backend::Nspawn {
+        mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;
+    }
     records::write(&lab.record(), &record)?;
-    if let Segment::Own(address) = &order.network {
-        make_bridge(&lab.network(), &address.to_string())?;
+    match &order.network {
+        Segment::Own(address) => make_bridge(&lab.network(), &address.to_string())?,
+        Segment::Foreign(_) => {}
+        Segment::Switch => helper::begin_switch(lab, &order.kiln)?,
     }
     Ok(record)
 }
@@ -128,14 +148,38 @@ fn make_bridge(namespace: &Path, address: &str) -> Result<(), LabError> {
 }
 
 impl Made {
+    /// Returns what runs its nodes.
+    pub fn backend(&self) -> Backend {
+        self.record.ground.backend()
+    }
+
+    /// Looks whether this machine can hold one more worker.
+    ///
+    /// # Errors
+    /// With all that it lacks.
+    pub(super) fn has_room(&self) -> Result<(), LabError> {
+        if let Ground::Qemu(_) = self.record.ground {
+            return machines::has_room(&self.lab);
+        }
+        let image_bytes = resources::taken_bytes(&self.record.image)?;
+        let need = Need { nodes: 1, has_control: false, image_bytes };
+        Ok(lacks(&look::facts(&self.lab.places)?, &need)?)
+    }
+
     /// Starts a node and returns at once; its keeper makes its disk and boots it.
     ///
     /// # Errors
     /// As the machine says.
     pub fn start(&self, order: &NodeOrder) -> Result<Node, LabError> {
-        let Record { image, link, .. } = &self.record;
-        let (base, _) = read_image(image)?;
-        let record = begin::plan(&self.lab, order, &base, image, link.clone(), self.workarounds.clone())?;
+        let Record { image, ground, .. } = &self.record;
+        let (disk_bytes, body) = match ground {
+            Ground::Nspawn { link } => {
+                let (base, _) = read_image(image)?;
+                begin::container(&self.lab, order, &base, image, link.clone(), self.workarounds.clone())?
+            }
+            Ground::Qemu(machines) => (order.disk_bytes, begin::machine(order, machines)),
+        };
+        let record = begin::plan(&self.lab, order, image, disk_bytes, body);
         begin::begin(&self.lab, record, order, &self.kiln)
     }
 
@@ -146,6 +190,15 @@ impl Made {
     pub fn finish(self) -> Result<(), LabError> {
         records::write(&self.lab.record(), &Record { is_whole: true, ..self.record })
     }
+}
+
+/// Returns the layout of an image that only virtual machines boot; nothing: it is the lab's.
+///
+/// # Errors
+/// If it can't be read or follows no known layout.
+pub fn foreign(image: &Path) -> Result<Option<&'static str>, LabError> {
+    let base = read_image(image)?.0;
+    Ok(Layout::described().spans(&base, image).err().map(|foreign| foreign.layout))
 }
 
 /// Opens an image and finds its layout.

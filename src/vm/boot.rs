@@ -50,6 +50,7 @@ pub fn facts(work: &Path) -> Result<Facts, BootError> {
     Ok(Facts {
         qemu: qemu::program(),
         missing_programs: missing.filter(|name| resources::program(name).is_none()).collect(),
+        missing_networks: Vec::new(),
         firmware: described.chain(firmware::known()).find(is_there),
         kvm: match qemu::may_open_kvm() {
             Some(true) => Kvm::Present,

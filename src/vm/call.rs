@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::firmware::{Firmware, Flash};
 use super::lacks::Kvm;
@@ -16,7 +16,7 @@ pub const VARIABLES: &str = "firmware-variables";
 pub const TOLD: &str = "told.log";
 
 /// What runs the machine's processors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// This machine's own, by the kernel.
@@ -79,6 +79,8 @@ pub struct Machine {
     pub may_reboot: bool,
     /// The socket on which QEMU takes orders.
     pub monitor: PathBuf,
+    /// Sockets that lead to the machine's further terminals, hvc0 and up.
+    pub terminals: Vec<PathBuf>,
 }
 
 /// Where a network card goes.
@@ -88,6 +90,13 @@ pub enum Link {
     User,
     /// An interface that somebody made (ip tuntap).
     Tap(String),
+    /// A switch on a unix socket.
+    Switch {
+        /// The socket.
+        socket: PathBuf,
+        /// The card's address on it.
+        mac: [u8; 6],
+    },
 }
 
 impl Machine {
@@ -143,16 +152,28 @@ impl Machine {
         all.extend(words("-serial", "chardev:console"));
         all.extend(words("-serial", format!("file:{TOLD}")));
         all.extend(words("-qmp", format!("unix:{},server=on,wait=off", escaped(&self.monitor))));
+        if !self.terminals.is_empty() {
+            all.extend(words("-device", "virtio-serial-pci"));
+        }
+        for (number, socket) in self.terminals.iter().enumerate() {
+            let socket = escaped(socket);
+            all.extend(words("-chardev", format!("socket,id=hvc{number},path={socket},server=on,wait=off")));
+            all.extend(words("-device", format!("virtconsole,chardev=hvc{number}")));
+        }
         all
     }
 
     fn link(&self) -> Vec<String> {
-        let mut all = match &self.link {
-            Link::User => words("-netdev", "user,id=link"),
-            Link::Tap(name) => words("-netdev", format!("tap,id=link,ifname={name},script=no,downscript=no")),
+        let mut card = "virtio-net-pci,netdev=link".to_owned();
+        let netdev = match &self.link {
+            Link::User => "user,id=link".to_owned(),
+            Link::Tap(name) => format!("tap,id=link,ifname={name},script=no,downscript=no"),
+            Link::Switch { socket, mac } => {
+                card.push_str(&format!(",mac={}", mac.map(|byte| format!("{byte:02x}")).join(":")));
+                format!("stream,id=link,server=off,addr.type=unix,addr.path={}", escaped(socket))
+            }
         };
-        all.extend(words("-device", "virtio-net-pci,netdev=link"));
-        all
+        [words("-netdev", netdev), words("-device", card)].concat()
     }
 }
 
@@ -165,12 +186,12 @@ fn flash(unit: u8, flash: &Flash, is_fixed: bool) -> Vec<String> {
     )
 }
 
-fn words(option: &str, value: impl Into<String>) -> Vec<String> {
+pub(super) fn words(option: &str, value: impl Into<String>) -> Vec<String> {
     vec![option.to_owned(), value.into()]
 }
 
 /// QEMU ends a value at a comma; two are one of the value's own (qemu(1)).
-fn escaped(path: &Path) -> String {
+pub(super) fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 
@@ -193,6 +214,7 @@ mod tests {
             is_on_terminal: false,
             may_reboot: false,
             monitor: "/run/monitor".into(),
+            terminals: vec![],
         }
     }
 

@@ -80,6 +80,35 @@ pub fn looking(every: Duration) -> Vec<Credential> {
     ]
 }
 
+/// Returns what has shells wait for orders on the machine's first terminals of QEMU, hvc0 and up.
+pub fn ordered(terminals: usize) -> Vec<Credential> {
+    let names: Vec<String> = (0..terminals).map(|number| format!("hvc{number}")).collect();
+    // What somebody who was killed has left on the line is no order. Standard error apart: a shell both of whose ends are a
+    // terminal would greet and ask.
+    let unit = "[Unit]\nDescription=Take orders from kiln on %I\nConditionPathExists=!/etc/initrd-release\n\
+        ConditionPathExists=/dev/%I\nStartLimitIntervalSec=0\n\n[Service]\n\
+        ExecStartPre=-bash -c \"stty raw -echo; timeout 1 dd of=/dev/null status=none\"\nExecStart=bash\nRestart=always\n\
+        RestartSec=1\nStandardInput=tty-force\nStandardOutput=tty\nStandardError=journal\nTTYPath=/dev/%I\n\
+        WorkingDirectory=/root\nKillMode=control-group\n\
+        Environment=HOME=/root LANG=C.UTF-8 TERM=xterm\n\
+        Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin\n";
+    let wants = names.iter().map(|name| format!("Wants=kiln-orders@{name}.service\n")).collect::<String>();
+    let mut all = vec![
+        Credential::new("systemd.extra-unit.kiln-orders@.service", unit),
+        Credential::new("systemd.unit-dropin.multi-user.target~kiln-orders", format!("[Unit]\n{wants}")),
+    ];
+    // systemd asks for a login on the first of them (systemd-getty-generator(8)).
+    let none = "[Unit]\nConditionPathExists=!/dev/%I\n";
+    let login = |name: &String| format!("systemd.unit-dropin.serial-getty@{name}.service~kiln-orders");
+    all.extend(names.iter().map(|name| Credential::new(login(name), none)));
+    all
+}
+
+/// Returns what names a machine (systemd.system-credentials(7), since 254).
+pub fn named(name: &str) -> Credential {
+    Credential::new("system.hostname", name)
+}
+
 /// Returns what gives a machine's link a fixed address.
 pub fn networked(address: &Address) -> Vec<Credential> {
     let Address { address, gateway } = address;

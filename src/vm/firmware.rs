@@ -6,14 +6,14 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Folders of descriptors; a file of an earlier one hides those of the same name in later ones.
 pub const DESCRIPTORS: [&str; 3] =
     ["/etc/qemu/firmware", "/usr/local/share/qemu/firmware", "/usr/share/qemu/firmware"];
 
 /// The firmware of a machine, in two flash chips.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firmware {
     /// The program, which is only read.
     pub code: Flash,
@@ -22,7 +22,7 @@ pub struct Firmware {
 }
 
 /// The content of a flash chip.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
     /// The file.
     #[serde(rename = "filename")]

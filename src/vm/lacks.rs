@@ -14,6 +14,8 @@ pub struct Facts {
     pub qemu: Option<PathBuf>,
     /// Further programs that were looked for and not found.
     pub missing_programs: Vec<&'static str>,
+    /// Kinds of network that QEMU was asked for and does not have.
+    pub missing_networks: Vec<&'static str>,
     /// A firmware that fits.
     pub firmware: Option<Firmware>,
     /// What there is of KVM.
@@ -76,6 +78,11 @@ pub fn ready(facts: &Facts, need: &Need) -> Result<Ready, Lacks> {
         lines.push("qemu-system-x86_64 is missing: apt-get install qemu-system-x86".to_owned());
     }
     lines.extend(facts.missing_programs.iter().map(|name| program(name, &PROGRAMS)));
+    for name in &facts.missing_networks {
+        lines.push(format!(
+            "QEMU has no network of the kind {name}: it needs version 7.2 or newer, with slirp"
+        ));
+    }
     if facts.firmware.is_none() {
         lines.push("no UEFI firmware for x86_64 was found: apt-get install ovmf".to_owned());
     }

@@ -38,13 +38,21 @@ const DISK: &str = "disk.qcow2";
 const LOG: &str = "qemu.log";
 
 /// The image as QEMU is told of it.
-pub(super) struct Image {
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its absolute path.
     pub path: PathBuf,
-    format: &'static str,
-    size_bytes: u64,
+    /// "raw" or "qcow2".
+    pub format: &'static str,
+    /// The size of the disk in it, in bytes.
+    pub size_bytes: u64,
 }
 
 impl Image {
+    /// Finds an image that has a partition table.
+    ///
+    /// # Errors
+    /// If it can't be read or has none.
     pub fn find(path: &Path) -> Result<Self, BootError> {
         let absolute = path.canonicalize().map_err(FileError::at("open", path))?;
         let image = open_image(&absolute)?;
@@ -99,6 +107,7 @@ impl Room {
             is_on_terminal: order.purpose == Purpose::Person,
             may_reboot: order.purpose != Purpose::Check,
             monitor: self.monitor(),
+            terminals: Vec::new(),
         }
     }
 

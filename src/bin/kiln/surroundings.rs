@@ -11,6 +11,7 @@ use kiln::exit::Exit;
 use kiln::host::cache::Cache;
 use kiln::host::download::{Downloader, Limits, Settings};
 use kiln::host::resources;
+use kiln::lab::Places;
 use kiln::mark;
 use kiln::progress::Progress;
 use kiln::vm;
@@ -80,6 +81,20 @@ impl Surroundings {
         let root = || resources::is_root().then(|| PathBuf::from("/run"));
         let secrets = login.or_else(root).map(|folder| folder.join("kiln-machines"));
         Ok(vm::Place { secrets: secrets.unwrap_or_else(|| work.clone()), work })
+    }
+
+    /// Returns where labs lie: root's at fixed places, others' in their own folders.
+    pub fn labs(&self) -> Result<Places, Failure> {
+        if resources::is_root() {
+            return Ok(Places::default());
+        }
+        let place = self.machines()?;
+        let run = match place.secrets == place.work {
+            // Without a folder that goes with the login, secrets lie where nobody else reads.
+            true => place.work.with_file_name("lab-secrets"),
+            false => place.secrets.with_file_name("kiln-lab"),
+        };
+        Ok(Places { run, disks: place.work.with_file_name("labs") })
     }
 
     /// Opens cache and network and hands them to `work`.

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use super::Node;
-use crate::host::command::{Program, SYSTEM_PATH};
+use crate::host::command::Program;
 use crate::host::files;
 use crate::lab::error::LabError;
 
 /// Longest answer to a question that systemd answers at once.
 const LIMIT: Duration = Duration::from_secs(20);
+/// The same, for whoever looks at many.
+const NOW: Duration = Duration::from_secs(3);
 
 impl Node {
     /// Returns a program that runs `words` inside the node.
@@ -21,13 +23,8 @@ impl Node {
         words: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>,
         limit: Duration,
     ) -> Result<Program, LabError> {
-        let leader = self.leader()?.ok_or_else(|| self.not_running())?.to_string();
-        Ok(Program::new("nsenter", limit)
-            .env("PATH", format!("{SYSTEM_PATH}:/opt/bin"))
-            .env("HOME", "/root")
-            .env("LANG", "C.UTF-8")
-            .args(["--target", &leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
-            .args(words))
+        let words = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        self.ways().inside(words, limit)?.ok_or_else(|| self.not_running())
     }
 
     /// Runs a program inside the node and returns what it printed.
@@ -49,6 +46,12 @@ impl Node {
     /// As [`Node::exec`].
     pub fn system(&self) -> Result<String, LabError> {
         self.property(None, "SystemState")
+    }
+
+    /// Returns the same, if it is told at once: a machine that boots does not answer yet.
+    pub fn system_now(&self) -> Option<String> {
+        let words = ["systemctl", "show", "--value", "--property=SystemState"];
+        Some(self.exec(words, NOW).ok()?.trim_end().to_owned())
     }
 
     /// Returns a property of a unit, or of the manager (systemctl(1), show).

@@ -11,10 +11,11 @@ use super::Node;
 use crate::base::Base;
 use crate::host::files;
 use crate::lab::error::LabError;
+use crate::lab::ground::{self, Body, Container, Link, Machines, Virtual};
 use crate::lab::layout::Layout;
-use crate::lab::plan::{Lab, Link, Name, Network, NodeRecord};
-use crate::lab::records;
+use crate::lab::plan::{Lab, Name, Network, NodeRecord};
 use crate::lab::workaround::Workaround;
+use crate::lab::{records, shape};
 
 /// What a node is made from.
 #[derive(Debug, Clone)]
@@ -31,33 +32,62 @@ pub struct NodeOrder {
     pub credentials: BTreeMap<String, Vec<u8>>,
 }
 
-/// Decides everything about a node's machine.
+/// Decides everything about a node, with the body that it is to have.
 pub(in crate::lab) fn plan(
+    lab: &Lab,
+    order: &NodeOrder,
+    image: &Path,
+    disk_bytes: u64,
+    body: Body,
+) -> NodeRecord {
+    let folder = lab.node(&order.name);
+    let files = order.credentials.keys().map(|name| (name.clone(), folder.join("credentials").join(name)));
+    let NodeOrder { name, address, gateway, .. } = order.clone();
+    let suffix = match body {
+        Body::Container(_) => "raw",
+        Body::Virtual(_) => "qcow2",
+    };
+    NodeRecord {
+        lab: lab.record(),
+        image: image.to_owned(),
+        disk: lab.disks().join(format!("{name}.{suffix}")),
+        disk_bytes,
+        console: lab.disks().join(format!("{name}.log")),
+        network: Network { address, gateway },
+        credentials: files.collect(),
+        body,
+        name,
+    }
+}
+
+/// Returns the body of a container on the image's disk, with the size of its own.
+pub(in crate::lab) fn container(
     lab: &Lab,
     order: &NodeOrder,
     base: &Base,
     image: &Path,
     link: Link,
     workarounds: Vec<Workaround>,
-) -> Result<NodeRecord, LabError> {
+) -> Result<(u64, Body), LabError> {
     let disk_bytes = order.disk_bytes.max(base.table.size_bytes());
     let grown = Base { layout: base.layout, table: base.grow(disk_bytes)? };
-    let folder = lab.node(&order.name);
-    let files = order.credentials.keys().map(|name| (name.clone(), folder.join("credentials").join(name)));
-    let NodeOrder { name, address, gateway, .. } = order.clone();
-    Ok(NodeRecord {
-        machine: format!("{}-{name}", lab.name),
-        lab: lab.record(),
-        image: image.to_owned(),
-        disk: lab.disks().join(format!("{name}.raw")),
-        disk_bytes,
+    let body = Container {
+        machine: format!("{}-{}", lab.name, order.name),
         spans: Layout::described().spans(&grown, image)?,
-        console: lab.disks().join(format!("{name}.log")),
-        cgroup: format!("{}/{name}", lab.cgroup()),
-        network: Network { link, address, gateway },
-        credentials: files.collect(),
+        cgroup: format!("{}/{}", lab.cgroup(), order.name),
+        link,
         workarounds,
-        name,
+    };
+    Ok((disk_bytes, Body::Container(body)))
+}
+
+/// Returns the body of a virtual machine.
+pub(in crate::lab) fn machine(order: &NodeOrder, common: &Machines) -> Body {
+    let is_control = order.name.to_string() == shape::CONTROL;
+    Body::Virtual(Virtual {
+        common: common.clone(),
+        memory_bytes: if is_control { ground::CONTROL_MEMORY } else { ground::WORKER_MEMORY },
+        mac: ground::mac(order.address.addr()),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::host::command::{Program, SYSTEM_PATH, Streams};
-use crate::host::{cgroups, files};
+use crate::host::files;
 use crate::lab::error::LabError;
 use crate::lab::plan::NodeRecord;
 
@@ -14,8 +14,6 @@ use crate::lab::plan::NodeRecord;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Longest answer of systemd to the order to end.
 const ORDER_LIMIT: Duration = Duration::from_secs(20);
-/// Longest end of the processes of a node that are killed.
-const KILL_LIMIT: Duration = Duration::from_secs(30);
 
 impl Node {
     /// Starts the node again, on its own disk, after it has ended.
@@ -23,7 +21,7 @@ impl Node {
     /// # Errors
     /// If it runs, or as the machine says.
     pub fn power_on(&self, kiln: &Path) -> Result<(), LabError> {
-        cgroups::make(&self.record.cgroup)?;
+        self.ways().prepare()?;
         let alive = files::lock(&NodeRecord::alive(&self.folder), Duration::ZERO)?;
         let alive = alive.ok_or_else(|| LabError::Busy(self.lab.clone()))?;
         let streams = Streams {
@@ -44,7 +42,7 @@ impl Node {
     pub fn stop(&self, limit: Duration) -> Result<(), LabError> {
         // The answer may be cut off by what was asked for.
         let _ = self.exec(["systemctl", "poweroff"], ORDER_LIMIT);
-        let until = Instant::now() + limit;
+        let until = Instant::now() + self.pace().limit(limit);
         while self.is_kept()? && Instant::now() < until {
             std::thread::sleep(PAUSE);
         }
@@ -56,10 +54,7 @@ impl Node {
     /// # Errors
     /// As the system says.
     pub fn kill(&self) -> Result<(), LabError> {
-        if !cgroups::end(&self.record.cgroup, KILL_LIMIT)? {
-            return Err(LabError::Stuck(self.record.cgroup.clone()));
-        }
-        Ok(())
+        self.ways().cut()
     }
 
     /// Reboots the node and waits until its systemd answers again.
@@ -67,10 +62,10 @@ impl Node {
     /// # Errors
     /// If it does not run or does not come back within `limit`.
     pub fn reboot(&self, limit: Duration) -> Result<(), LabError> {
-        let before = self.leader()?.ok_or_else(|| self.not_running())?;
+        let before = self.boot()?.ok_or_else(|| self.not_running())?;
         let _ = self.exec(["systemctl", "reboot"], ORDER_LIMIT);
         self.wait("rebooted", limit, || {
-            let is_other = self.leader()?.is_some_and(|leader| leader != before);
+            let is_other = self.boot()?.is_some_and(|boot| boot != before);
             Ok((is_other && self.system().is_ok()).then_some(()))
         })
     }

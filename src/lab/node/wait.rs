@@ -39,6 +39,7 @@ impl Node {
         limit: Duration,
         look: impl Fn() -> Result<Option<T>, LabError>,
     ) -> Result<T, LabError> {
+        let (pause, limit) = (self.pace().pause(PAUSE), self.pace().limit(limit));
         let until = Instant::now() + limit;
         loop {
             if let Some(found) = look()? {
@@ -51,7 +52,7 @@ impl Node {
                 let (node, console) = (self.record.name.clone(), self.record.console.clone());
                 return Err(LabError::Late { node, what, limit_s: limit.as_secs(), console });
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
         }
     }
 }

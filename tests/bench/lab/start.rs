@@ -158,7 +158,7 @@ impl<'a> Field<'a> {
 /// Waits for the machine's init. The disk has been copied by then.
 fn init(node: &Node) -> Instant {
     let until = Instant::now() + BOOT_LIMIT;
-    while node.leader().unwrap().is_none() {
+    while node.boot().unwrap().is_none() {
         assert!(Instant::now() < until, "no init");
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -225,7 +225,7 @@ fn the_token_is_another_one(cloud: &Cloud, plane: &Node) {
 /// The program, built as an image's component is, and the unit of `units/`; told where EC2 is, which no image would be.
 fn the_lifecycle_controller_runs(cloud: &Cloud, plane: &Node) {
     const UNIT: &str = "cloud-controller-manager.service";
-    let root = PathBuf::from(format!("/proc/{}/root", plane.leader().unwrap().unwrap()));
+    let root = PathBuf::from(format!("/proc/{}/root", plane.boot().unwrap().unwrap()));
     let place = root.join("opt/bin/aws-cloud-controller-manager");
     fs::copy(lifecycle_controller(), &place).unwrap();
     fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();

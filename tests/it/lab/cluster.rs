@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bench::{BOOT_LIMIT, ask, left, sysctls};
 use super::person::{Up, eventually, healthy};
+use super::rotation::ShortLived;
 
 /// The verify timer fires every minute and spreads by half of one; repair and a new birth follow.
 const REPAIR_LIMIT: Duration = Duration::from_secs(300);
@@ -28,8 +29,9 @@ fn a_cluster_comes_up_lives_on_and_leaves_nothing() {
     blocks_are_bridges(&up);
 
     each_reboots_and_nothing_is_rewritten(&up);
-    a_worker_dies_for_good(&mut up);
+    let short_lived = a_worker_dies_for_good(&mut up);
     a_node_is_deleted_under_its_machine(&up);
+    short_lived.outlives_it(&up);
 
     let lab = up.lab.clone();
     drop(up);
@@ -70,16 +72,17 @@ fn each_reboots_and_nothing_is_rewritten(up: &Up) {
     }
 }
 
-fn a_worker_dies_for_good(up: &mut Up) {
+fn a_worker_dies_for_good(up: &mut Up) -> ShortLived {
     up.node("worker-2").kill().unwrap();
     let uid = up.delete_node("worker-2");
     eventually("the block is freed", BOOT_LIMIT, || (!up.claims().contains_key(&uid)).then_some(()));
-    let name = up.add(&[]);
-    assert_eq!(name, "worker-3");
-    healthy(up, &name);
+    let new = ShortLived::add(up);
+    assert_eq!(new.name(), "worker-3");
+    healthy(up, new.name());
     assert_eq!(up.claims().len(), 3);
     up.smoke();
     up.audit();
+    new
 }
 
 fn a_node_is_deleted_under_its_machine(up: &Up) {

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use kiln::cluster::Client;
-use kiln::host::cgroups;
 use kiln::lab::{self, Made, Node};
 
 use super::KILN;
@@ -62,7 +61,7 @@ fn is_killed_while_it_boots(up: &Up, made: &Made, ca: &str, place: u8, kills: us
 
 fn runs(node: &Node) -> bool {
     let name = |process: i32| fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-    let processes = cgroups::processes(&node.record.cgroup).unwrap();
+    let processes = node.processes().unwrap();
     processes.into_iter().any(|process| name(process).trim_end() == "kiln-firstboot")
 }
 

@@ -138,7 +138,7 @@ fn an_up_that_fails_takes_everything_away_again() {
     let up = up.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let worker = eventually("a worker boots", 2 * BOOT_LIMIT, || {
         let worker = Node::of(&lab, &"worker-1".parse().unwrap()).ok()?;
-        worker.leader().unwrap().map(|_| worker)
+        worker.boot().unwrap().map(|_| worker)
     });
     worker.kill().unwrap();
     let ended = up.wait_with_output().unwrap();

@@ -67,6 +67,24 @@ pub enum Lab {
         /// The folder of the node's record.
         folder: PathBuf,
     },
+    /// Run a program in a virtual machine; the lab starts this itself
+    #[command(hide = true)]
+    Order {
+        /// The folder of the node's record.
+        folder: PathBuf,
+        /// The longest that it may take, in seconds.
+        #[arg(long)]
+        limit: Option<u64>,
+        /// The program and its words.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Link virtual machines; the lab starts this itself
+    #[command(hide = true)]
+    Switch {
+        /// The lab's record.
+        record: PathBuf,
+    },
     /// Carry connections to the API server; the lab starts this itself
     #[command(hide = true)]
     Carry {
@@ -100,9 +118,9 @@ pub struct Up {
     /// How many workers.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=i64::from(WORKERS_MAX)))]
     pub workers: u8,
-    /// What runs the nodes.
-    #[arg(long, value_enum, default_value_t = Backend::Nspawn)]
-    pub backend: Backend,
+    /// What runs the nodes [default: nspawn for an image on the lab's layout, qemu for others].
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
     /// What carries pods' packets between nodes.
     #[arg(long, value_enum, default_value_t = Fabric::Vxlan)]
     pub network: Fabric,
@@ -118,6 +136,8 @@ pub struct Up {
 pub enum Backend {
     /// Containers of systemd-nspawn: as root, at native speed.
     Nspawn,
+    /// Virtual machines: without root, by KVM where that works, else emulated and slow.
+    Qemu,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kiln::exit::Exit;
-use kiln::lab::{self, Ended, Lab, LabError, Node, Places};
+use kiln::lab::{self, Ended, Lab, LabError, Node};
 
 use crate::cli;
 use crate::failure::Failure;
@@ -25,32 +25,34 @@ pub fn lab(words: &cli::Lab, here: &Surroundings) -> Result<Exit, Failure> {
     match words {
         cli::Lab::Up(words) => up::up(words, here),
         cli::Lab::List => look::list(here),
-        cli::Lab::Status(which) => look::status(&which.lab(), here),
-        cli::Lab::Logs(which) => logs(&which.node()?),
-        cli::Lab::Shell(which) => shell(&which.node()?),
-        cli::Lab::Exec { node, command } => exec(&node.node()?, command),
-        cli::Lab::Kill(which) => done(which.node()?.kill()),
-        cli::Lab::Start(which) => start(&which.node()?),
-        cli::Lab::Reboot(which) => done(which.node()?.reboot(REBOOT_LIMIT)),
-        cli::Lab::Add { lab, runtime } => up::add(&lab.lab(), runtime.map(Into::into), here),
-        cli::Lab::Forward { lab, target, port } => forward(&lab.lab(), target, *port),
-        cli::Lab::Load { lab, archive } => done(lab::load(&lab.lab(), archive, &*here.progress)),
-        cli::Lab::Smoke(which) => look::smoke(&which.lab(), here),
-        cli::Lab::Down(which) => done(lab::down(&which.lab())),
+        cli::Lab::Status(which) => look::status(&which.lab(here)?, here),
+        cli::Lab::Logs(which) => logs(&which.node(here)?),
+        cli::Lab::Shell(which) => shell(&which.node(here)?),
+        cli::Lab::Exec { node, command } => exec(&node.node(here)?, command),
+        cli::Lab::Kill(which) => done(which.node(here)?.kill()),
+        cli::Lab::Start(which) => start(&which.node(here)?),
+        cli::Lab::Reboot(which) => done(which.node(here)?.reboot(REBOOT_LIMIT)),
+        cli::Lab::Add { lab, runtime } => up::add(&lab.lab(here)?, runtime.map(Into::into), here),
+        cli::Lab::Forward { lab, target, port } => forward(&lab.lab(here)?, target, *port),
+        cli::Lab::Load { lab, archive } => done(lab::load(&lab.lab(here)?, archive, &*here.progress)),
+        cli::Lab::Smoke(which) => look::smoke(&which.lab(here)?, here),
+        cli::Lab::Down(which) => done(lab::down(&which.lab(here)?)),
         cli::Lab::Keep { folder } => keep(folder),
+        cli::Lab::Order { folder, limit, command } => order(folder, *limit, command),
+        cli::Lab::Switch { record } => done(lab::switch(record)),
         cli::Lab::Carry { folder } => done(lab::carry(folder)),
     }
 }
 
 impl cli::WhichLab {
-    fn lab(&self) -> Lab {
-        Lab { name: self.name.clone(), places: Places::default() }
+    fn lab(&self, here: &Surroundings) -> Result<Lab, Failure> {
+        Ok(Lab { name: self.name.clone(), places: here.labs()? })
     }
 }
 
 impl cli::WhichNode {
-    fn node(&self) -> Result<Node, Failure> {
-        Ok(Node::of(&self.lab.lab(), &self.node)?)
+    fn node(&self, here: &Surroundings) -> Result<Node, Failure> {
+        Ok(Node::of(&self.lab.lab(here)?, &self.node)?)
     }
 }
 
@@ -94,11 +96,17 @@ fn address(lab: &Lab, text: &str) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(Node::of(lab, &node)?.record.network.address.addr(), port))
 }
 
+/// Ends with the exit code of the program, whatever that is.
+fn order(folder: &Path, limit: Option<u64>, command: &[String]) -> Result<Exit, Failure> {
+    let status = lab::order(folder, command, limit.map(Duration::from_secs))?;
+    std::process::exit(status);
+}
+
 fn keep(folder: &Path) -> Result<Exit, Failure> {
     match lab::keep(folder)? {
         Ended::Off => Ok(Exit::Done),
-        Ended::Failed(code) => {
-            eprintln!("kiln: systemd-nspawn ended with {code}");
+        Ended::Failed { program, code } => {
+            eprintln!("kiln: {program} ended with {code}");
             Ok(Exit::Failed)
         }
     }

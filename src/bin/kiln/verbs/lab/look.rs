@@ -2,7 +2,8 @@
 //! `kiln lab list|status|smoke`.
 
 use kiln::exit::Exit;
-use kiln::lab::{self, Api, Condition, Lab, LabError, NodeState, Places};
+use kiln::lab::{self, Api, Body, Condition, Lab, LabError, NodeState, Workaround};
+use kiln::vm::Accelerator;
 
 use crate::cli::Format;
 use crate::failure::Failure;
@@ -10,7 +11,7 @@ use crate::show::print_json;
 use crate::surroundings::Surroundings;
 
 pub(super) fn list(here: &Surroundings) -> Result<Exit, Failure> {
-    let places = Places::default();
+    let places = here.labs()?;
     let mut all = Vec::new();
     for name in lab::labs(&places)? {
         all.push(lab::state(&Lab { name, places: places.clone() })?);
@@ -74,9 +75,23 @@ fn print(condition: &Condition) {
     if let Some(kubeconfig) = &condition.kubeconfig {
         println!("kubeconfig   {}", kubeconfig.display());
     }
-    let Some(node) = condition.nodes.first() else { return };
+    match condition.nodes.first().map(|node| &node.record.body) {
+        Some(Body::Container(body)) => print_workarounds(&body.workarounds),
+        Some(Body::Virtual(body)) => println!("run by QEMU, {}", accelerated(body.common.accelerator)),
+        None => {}
+    }
+}
+
+fn accelerated(accelerator: Accelerator) -> &'static str {
+    match accelerator {
+        Accelerator::Kvm => "on this machine's processors (KVM)",
+        Accelerator::Tcg => "which emulates their processors",
+    }
+}
+
+fn print_workarounds(workarounds: &[Workaround]) {
     println!("\nadded to the image in each node:");
-    for workaround in &node.record.workarounds {
+    for workaround in workarounds {
         println!("- {}", workaround.because);
         workaround.means.iter().for_each(|means| println!("    {means}"));
     }

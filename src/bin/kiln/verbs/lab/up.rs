@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use kiln::exit::Exit;
-use kiln::lab::{self, Joining, Lab, Order, Segment, Shape};
+use kiln::lab::{self, Backend, Joining, Lab, Order, Segment, Shape};
 use kiln::settings::Runtime;
 use kiln::stage::Stage;
 use serde_json::json;
@@ -16,18 +16,20 @@ use crate::surroundings::Surroundings;
 
 pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let lab = words.lab.lab();
-    let cli::Backend::Nspawn = words.backend;
+    let lab = words.lab.lab(here)?;
+    let network = network(words, here)?;
     let order = Order {
         image: words.image.clone(),
-        network: Segment::Own(lab::bridge()),
+        network,
         nodes: 1 + u64::from(words.workers),
         shape: Shape { fabric: words.network.into(), runtime: words.runtime.into() },
         kiln: std::env::current_exe()?,
     };
-    here.progress.say("nodes are privileged containers: what runs in them as root could change this machine");
-    let made = lab::make(&lab, &order)?;
-    match lab::form(&made, words.workers, &*here.progress) {
+    let mut made = lab::make(&lab, &order)?;
+    if made.backend() == Backend::Nspawn {
+        here.progress.say(PRIVILEGED);
+    }
+    match lab::form(&mut made, words.workers, &*here.progress) {
         Ok(joined) => {
             made.finish()?;
             show(&lab, &joined, start, here)
@@ -39,6 +41,27 @@ pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> 
             Err(error.into())
         }
     }
+}
+
+const PRIVILEGED: &str =
+    "nodes are privileged containers: what runs in them as root could change this machine";
+
+/// Chooses what runs the nodes: containers, if the image's initrd does what somebody here knows.
+fn network(words: &cli::Up, here: &Surroundings) -> Result<Segment, Failure> {
+    let foreign = match words.backend {
+        Some(_) => None,
+        None => lab::foreign(&words.image)?,
+    };
+    if let Some(layout) = foreign {
+        let image = words.image.display();
+        here.progress
+            .say(&format!("{image}: its layout is that of {layout}; its nodes are virtual machines"));
+        return Ok(Segment::Switch);
+    }
+    Ok(match words.backend {
+        Some(cli::Backend::Qemu) => Segment::Switch,
+        _ => Segment::Own(lab::bridge()),
+    })
 }
 
 pub(super) fn add(lab: &Lab, runtime: Option<Runtime>, here: &Surroundings) -> Result<Exit, Failure> {
