@@ -7,8 +7,10 @@
 pub mod carried;
 pub mod check;
 pub mod content;
+mod decoding;
 pub mod description;
 mod desk;
+mod early;
 mod error;
 mod facts;
 mod ground;
@@ -31,14 +33,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::Base;
 use crate::blocks::BlockList;
 use crate::host::disk::Image;
-use crate::host::files::Pending;
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::pin::{self, Mode, Move, Newest};
 use crate::problem::{Problem, Problems};
 use crate::tree::Content;
+
+use decoding::Ahead;
+use early::{Done, Start};
+use ground::Ground;
 
 pub use desk::Desk;
 pub use error::BakeError;
@@ -81,7 +87,8 @@ pub struct Prepared {
     pub moves: Vec<Move>,
     /// What is odd but not wrong.
     pub warnings: Vec<Problem>,
-    ground: ground::Ground,
+    done: Done,
+    ground: Ground,
 }
 
 /// Reads manifest and lock, pins what is open, fills the cache, and writes the lock where it has changed.
@@ -114,8 +121,8 @@ pub fn outdated(manifest: &Path, desk: &Desk<'_>) -> Result<Vec<Newest>, BakeErr
 /// # Errors
 /// [`BakeError::Gone`], if the cache does not have it; if it can't be read.
 pub fn pristine(lock: &Lock, desk: &Desk<'_>) -> Result<(Arc<dyn Image>, BlockList), BakeError> {
-    let mut ground = ground::open(lock, &|| None, desk)?;
-    ground.keep()?;
+    let nothing = Ahead { twin: None, work: &|_| () };
+    let (ground, _) = ground::open(lock, nothing, desk)?;
     ground.remember(desk)?;
     Ok((ground.image.clone(), ground.blocks.clone()))
 }
@@ -124,35 +131,54 @@ pub fn pristine(lock: &Lock, desk: &Desk<'_>) -> Result<(Arc<dyn Image>, BlockLi
 fn prepare(
     order: &Order<'_>,
     mode: &Mode,
-    twin: fn(&Order<'_>, &Manifest) -> Option<Pending>,
+    start: fn(&Order<'_>, &Manifest) -> Option<Start>,
     desk: &Desk<'_>,
 ) -> Result<Prepared, BakeError> {
     let Stocked { wanted, lock, moves } = stock(order.manifest, mode, desk)?;
     let local_files = stock::local_files(&wanted, desk)?;
-    let (plan, ground) = decide(&wanted, &lock, local_files, &|| twin(order, &wanted.manifest), desk)?;
+    let start = start(order, &wanted.manifest);
+    let Decided { plan, done, ground } = decide(&wanted, &lock, local_files, start, desk)?;
     let facts = facts::look(&plan.trees(), desk)?;
     let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
     ground.remember(desk)?;
     if !findings.errors.is_empty() {
         return Err(BakeError::Problems(Problems(findings.errors)));
     }
-    Ok(Prepared { plan, lock, moves, warnings: findings.warnings, ground })
+    Ok(Prepared { plan, lock, moves, warnings: findings.warnings, done, ground })
 }
 
-/// Decides everything about an image from inputs that are all in the cache.
+/// A decided image, on its base.
+struct Decided {
+    plan: Plan,
+    done: Done,
+    ground: Ground,
+}
+
+/// Decides everything about an image from inputs that are all in the cache, and makes what `start` can take meanwhile.
 fn decide(
     wanted: &Wanted,
     lock: &Lock,
     local_files: BTreeMap<PathBuf, Content>,
-    twin: ground::Twin<'_>,
+    start: Option<Start>,
     desk: &Desk<'_>,
-) -> Result<(Plan, ground::Ground), BakeError> {
+) -> Result<Decided, BakeError> {
     let stock = stock::open(wanted, lock, local_files, desk)?;
     let draft = plan::draft(wanted, lock, &stock, desk.kiln)?;
     let packed = stock::pack(&draft, desk)?;
-    let ground = ground::open(lock, twin, desk)?;
-    let plan = plan::plan(draft, packed, wanted, lock, &stock, &ground.base, desk.kiln)?;
-    Ok((plan, ground))
+    let plan_on =
+        |base: &Base| plan::plan(draft.clone(), packed.clone(), wanted, lock, &stock, base, desk.kiln);
+    let work = |base: &Base| {
+        let plan = plan_on(base)?;
+        let hashed = start.as_ref().map(|start| early::begin(&plan, start, desk)).transpose()?;
+        Ok::<_, BakeError>((plan, hashed.unwrap_or_default()))
+    };
+    let twin = start.as_ref().and_then(|start| start.0.as_ref());
+    let (ground, begun) = ground::open(lock, Ahead { twin, work: &work }, desk)?;
+    let (plan, done) = match begun.transpose()? {
+        Some((plan, hashed)) => (plan, Done { raw: start.and_then(|start| start.0), hashed }),
+        None => (plan_on(&ground.base)?, Done::default()),
+    };
+    Ok(Decided { plan, done, ground })
 }
 
 /// Decides everything and writes nothing: `kiln plan`.
@@ -160,9 +186,7 @@ fn decide(
 /// # Errors
 /// As [`stock`]; what can't be placed; what the checks refuse; a base that was decoded for it and can't be kept.
 pub fn plan(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared, BakeError> {
-    let mut prepared = prepare(order, mode, |_, _| None, desk)?;
-    prepared.ground.keep()?;
-    Ok(prepared)
+    prepare(order, mode, |_, _| None, desk)
 }
 
 /// Bakes: prepares and writes the image files.
@@ -170,6 +194,6 @@ pub fn plan(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Prepared,
 /// # Errors
 /// As [`plan`]; files that are in the way; a full disk. No file then has a final name that was not whole.
 pub fn bake(order: &Order<'_>, mode: &Mode, desk: &Desk<'_>) -> Result<Baked, BakeError> {
-    let prepared = prepare(order, mode, write::begin, desk)?;
+    let prepared = prepare(order, mode, |order, manifest| Some(write::begin(order, manifest)), desk)?;
     write::write(prepared, order, desk)
 }

@@ -53,21 +53,6 @@ pub enum Source {
     },
 }
 
-impl Disk {
-    /// Returns the ranges of the disk whose bytes are not the base's at the base's own place, in order.
-    pub fn not_base(&self) -> Vec<Range<u64>> {
-        let mut from = 0;
-        let mut ranges = Vec::new();
-        for extent in self.extents.iter().filter(|extent| extent.is_in_place()) {
-            ranges.push(from..extent.offset);
-            from = extent.end();
-        }
-        ranges.push(from..self.size);
-        ranges.retain(|range| !range.is_empty());
-        ranges
-    }
-}
-
 impl Extent {
     /// Returns an extent of `bytes` at `offset`.
     pub fn of_bytes(offset: u64, bytes: impl Into<Arc<[u8]>>) -> Self {

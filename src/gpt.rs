@@ -11,7 +11,7 @@ mod parse;
 pub(crate) mod sample;
 
 pub use grow::GrowError;
-pub use parse::{Error, parse, salvage};
+pub use parse::{Error, foretell, parse, salvage};
 use uuid::Uuid;
 
 use crate::disk::Extent;
@@ -149,6 +149,18 @@ mod tests {
     fn a_table_survives_its_bytes() {
         let table = sample::small();
         assert_eq!(parse(&sample::image(&table), Path::new("disk.raw")).unwrap(), table);
+    }
+
+    #[test]
+    fn the_first_sectors_promise_what_the_whole_disk_holds() {
+        let table = sample::small();
+        let image = sample::image(&table);
+        assert_eq!(foretell(&image[..34 * 512].to_vec()), Some(table));
+        assert_eq!(foretell(&image[..33 * 512].to_vec()), None);
+        assert_eq!(foretell(&Vec::new()), None);
+        let mut damaged = image;
+        damaged[2 * 512] ^= 1;
+        assert_eq!(foretell(&damaged), None);
     }
 
     #[test]

@@ -9,23 +9,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::decoding::{self, Ahead, Decoded};
 use super::desk::Desk;
 use super::error::BakeError;
 use crate::base::{self, Base, ROOT_LABEL};
 use crate::blocks::BlockList;
-use crate::decode::{Format, Limits};
+use crate::decode::Format;
 use crate::digest::Digest;
 use crate::gpt;
-use crate::host::cache::{Blob, Keeping};
-use crate::host::decode::{self, Kept};
-use crate::host::disk::{Image, image_digests, image_in, open_image};
-use crate::host::files::{FileError, Pending};
+use crate::host::cache::Blob;
+use crate::host::decode;
+use crate::host::disk::{Image, RawFile, image_digests, open_image};
+use crate::host::files::{self, FileError};
 use crate::lock::{BASE, Lock};
 use crate::read::{self, Fault, FileSystem, Slice};
 use crate::tree::TreePath;
 
+/// What errors call it.
+pub(super) const NAME: &str = "the base image";
+
 /// Kind of decoded bases among the derived files.
-const DECODED: &str = "base";
+pub(super) const DECODED: &str = "base";
 
 /// Kind of the records of what was found out; the number changes when something else is found out.
 const RECORDS: &str = "base-1";
@@ -44,29 +48,9 @@ pub(super) struct Ground {
     pub image: Arc<dyn Image>,
     /// Digests of its blocks.
     pub blocks: BlockList,
-    /// A file that holds the same bytes, if it was decoded just now and one was wanted.
-    pub twin: Option<Pending>,
     key: Digest,
     asked: Mutex<Asked>,
-    keeping: Option<Keeping>,
 }
-
-/// The base as a disk and, if it was decoded just now, what is known of it already.
-struct Decoded {
-    image: Arc<dyn Image>,
-    blocks: Option<BlockList>,
-    twin: Option<Pending>,
-    keeping: Option<Keeping>,
-}
-
-impl From<Arc<dyn Image>> for Decoded {
-    fn from(image: Arc<dyn Image>) -> Self {
-        Self { image, blocks: None, twin: None, keeping: None }
-    }
-}
-
-/// Makes an empty file for a second copy of a base that is decoded now, if one is of use.
-pub(super) type Twin<'a> = &'a dyn Fn() -> Option<Pending>;
 
 /// Which paths below /usr there are, as far as anybody has asked.
 #[derive(Debug, Default)]
@@ -81,10 +65,16 @@ struct Found {
     answers: BTreeMap<String, bool>,
 }
 
-pub(super) fn open(lock: &Lock, twin: Twin<'_>, desk: &Desk<'_>) -> Result<Ground, BakeError> {
+/// Opens the base. One that has to be decoded first is handed to `ahead` as soon as its first sectors tell its layout,
+/// which works beside the decoding; what came of it is returned if the whole disk turned out to be as promised.
+pub(super) fn open<T>(
+    lock: &Lock,
+    ahead: Ahead<'_, T>,
+    desk: &Desk<'_>,
+) -> Result<(Ground, Option<T>), BakeError> {
     let blob = base_blob(lock, desk)?;
-    let Decoded { image, blocks, twin, keeping } = decoded(&blob, twin, desk)?;
-    let name = Path::new("the base image");
+    let Decoded { image, blocks, begun } = decoded(&blob, ahead, desk)?;
+    let name = Path::new(NAME);
     let base = base::recognise(gpt::parse(&*image, name)?, name)?;
     let known = desk.cache.record_get(RECORDS, &blob.digest.to_string())?;
     let known = known.and_then(|json| serde_json::from_slice::<Found>(&json).ok());
@@ -93,8 +83,9 @@ pub(super) fn open(lock: &Lock, twin: Twin<'_>, desk: &Desk<'_>) -> Result<Groun
         Some(known) => known,
         None => find_out(&base, &image, blocks, desk)?,
     };
+    let begun = begun.filter(|(promised, _)| *promised == base).map(|(_, begun)| begun);
     let asked = Mutex::new(Asked { answers, is_new });
-    Ok(Ground { base, image, blocks, twin, key: blob.digest, asked, keeping })
+    Ok((Ground { base, image, blocks, key: blob.digest, asked }, begun))
 }
 
 fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
@@ -104,26 +95,36 @@ fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
 }
 
 /// Opens the base as a disk, decoded into the cache where it is compressed.
-fn decoded(blob: &Blob, twin: Twin<'_>, desk: &Desk<'_>) -> Result<Decoded, BakeError> {
+fn decoded<T>(blob: &Blob, ahead: Ahead<'_, T>, desk: &Desk<'_>) -> Result<Decoded<T>, BakeError> {
     match decode::sniff(&blob.path)? {
         Format::Raw | Format::Qcow2 => return Ok(open_image(&blob.path)?.into()),
         Format::Foreign(_) | Format::Bzip2 | Format::Gzip | Format::Zstd => {}
     }
     let say = |text: &str| desk.progress.say(text);
-    let alone = desk.cache.lock(&format!("the decoded base {}", blob.digest), DECODE_LIMIT, &say)?;
-    if let Some(path) = desk.cache.derived_get(DECODED, &blob.digest) {
-        return Ok(open_image(&path)?.into());
+    let _alone = desk.cache.lock(&format!("the decoded base {}", blob.digest), DECODE_LIMIT, &say)?;
+    match decoded_before(blob, desk)? {
+        Some(image) => Ok(image.into()),
+        None => decoding::decode(blob, ahead, desk),
     }
-    let mut kept = Kept::new(desk.cache.derived_pending(DECODED, &blob.digest)?, twin());
-    decode::decode(&blob.path, Limits::default(), &mut kept, desk.jobs, desk.progress)?;
-    let (pending, twin, blocks) = kept.into_parts();
-    let file = pending.file().try_clone().map_err(FileError::at("open", pending.path()))?;
-    let image = image_in(file, pending.path())?;
-    let keeping = desk.cache.derived_put_beside(pending, blocks.digest(), alone);
-    // Blocks and bytes of a qcow2 file are not those of its disk.
-    let is_raw = image.file().is_some();
-    let (blocks, twin) = (is_raw.then_some(blocks), twin.filter(|_| is_raw));
-    Ok(Decoded { image, blocks, twin, keeping: Some(keeping) })
+}
+
+/// Returns what an earlier bake has decoded. Bytes that nobody has read since they were left to the kernel are read now: a
+/// loss of power may have been faster than the disk.
+fn decoded_before(blob: &Blob, desk: &Desk<'_>) -> Result<Option<Arc<dyn Image>>, BakeError> {
+    if let Some(path) = desk.cache.derived_get(DECODED, &blob.digest) {
+        return Ok(Some(open_image(&path)?));
+    }
+    let Some((path, blocks)) = desk.cache.derived_unproven(DECODED, &blob.digest) else { return Ok(None) };
+    let file = RawFile::new(files::open(&path)?).map_err(FileError::at("read", &path))?;
+    let found = image_digests(&file, desk.jobs, desk.progress);
+    if !found.is_ok_and(|found| found.digest() == blocks) {
+        files::remove(&path)?;
+        return Ok(None);
+    }
+    let image = open_image(&path)?;
+    // In a cache that can't be written, or on a full disk, it stays unproven, and as good as it is.
+    let _ = desk.cache.derived_prove(DECODED, &blob.digest);
+    Ok(Some(image))
 }
 
 fn find_out(
@@ -176,11 +177,6 @@ impl Ground {
         let inside = TreePath::parse(path.strip_prefix("/usr").unwrap_or(path));
         let Ok(inside) = inside else { return false };
         filesystem(&self.base, &self.image, USR_LABEL).is_ok_and(|usr| usr.stat(&inside).is_ok())
-    }
-
-    /// Waits until a base that was decoded just now is in the cache.
-    pub fn keep(&mut self) -> Result<(), BakeError> {
-        Ok(self.keeping.take().map_or(Ok(()), Keeping::finish)?)
     }
 
     /// Keeps what was found out for the next bake.

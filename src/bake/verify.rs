@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::desk::Desk;
 use super::wanted::Wanted;
-use super::{Plan, makers};
+use super::{Decided, Plan, makers};
 use crate::digest::Digest;
 use crate::disk::ReadAt;
 use crate::host::disk::{CompareError, Compared, DiskReader, Sources, compare};
@@ -97,9 +97,8 @@ fn rebake(
     let (local_files, moved) = local::find(&account.carried, &account.lock, folder, desk)?;
     let pin = |world: &pin::World<'_>| pin::pin(&wanted.manifest, wanted.lock.as_ref(), &Mode::Replay, world);
     let pinned = makers::with_world(desk, &wanted, &Mode::Replay, pin).map_err(VerifyError::Pin)?;
-    let (plan, mut ground) =
-        super::decide(&wanted, &pinned.lock, local_files, &|| None, desk).map_err(VerifyError::Rebake)?;
-    ground.keep().map_err(VerifyError::Rebake)?;
+    let Decided { plan, ground, .. } =
+        super::decide(&wanted, &pinned.lock, local_files, None, desk).map_err(VerifyError::Rebake)?;
     let sources = Sources::new(Some(ground.image.clone()), Box::new(desk.cache.clone()));
     let expected = DiskReader::new(plan.disk.clone(), Arc::new(sources));
     Ok((plan, expected, moved))

@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use super::description::{self, Description};
 use super::desk::Desk;
+use super::early::{Done, Start};
 use super::error::BakeError;
-use super::ground::Ground;
 use super::{Order, Plan, Prepared, plan};
 use crate::blocks::BlockList;
 use crate::digest::{Digest, Hasher};
 use crate::host::disk::{
-    DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw, write_raw_over,
+    DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw, write_raw_rest,
 };
 use crate::host::files::{self, Existing, FileError, Pending};
 use crate::lock::Lock;
@@ -69,16 +69,16 @@ pub enum State {
 }
 
 /// Begins the raw output while nothing of it is known but that it will hold most of the base, which is being decoded.
-/// None where no raw output will be written.
-pub(super) fn begin(order: &Order<'_>, manifest: &Manifest) -> Option<Pending> {
+/// Nothing where no raw output will be written.
+pub(super) fn begin(order: &Order<'_>, manifest: &Manifest) -> Start {
     let path = order.folder.join(plan::file_name(&manifest.name, Format::Raw));
     let is_open = order.is_forced || path.symlink_metadata().is_err();
     let is_wanted = is_open && manifest.outputs.formats.contains(&Format::Raw);
-    is_wanted.then(|| Pending::nameless(&path, IMAGE_MODE)).flatten()
+    Start(is_wanted.then(|| Pending::nameless(&path, IMAGE_MODE)).flatten())
 }
 
 pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> Result<Baked, BakeError> {
-    let Prepared { plan, lock, moves, warnings, mut ground } = prepared;
+    let Prepared { plan, lock, moves, warnings, done, ground } = prepared;
     files::make_folder(order.folder)?;
     let description_path = order.folder.join(format!("{}.json", plan.name));
     let before = read_description(&description_path).filter(|before| before.plan == plan.digest);
@@ -89,9 +89,8 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
     );
     let (blocks, written) = match before {
         Some(before) if states.iter().all(|state| *state == State::UpToDate) => (before.blocks, Vec::new()),
-        _ => write_open(&plan, &states, &disk, &mut ground, order, desk)?,
+        _ => write_open(&plan, &states, &disk, done, &ground.blocks, order, desk)?,
     };
-    ground.keep()?;
     let description = describe(&plan, &lock, blocks, desk.kiln);
     // Before the images have names: a bake that ends between two of them is then known again by the next.
     write_description(&description_path, &description)?;
@@ -134,14 +133,14 @@ fn write_open(
     plan: &Plan,
     states: &[State],
     disk: &DiskReader,
-    ground: &mut Ground,
+    Done { raw, hashed }: Done,
+    base: &BlockList,
     order: &Order<'_>,
     desk: &Desk<'_>,
 ) -> Result<(BlockList, Vec<Pending>), BakeError> {
-    let (twin, base) = (ground.twin.take(), &ground.blocks);
     let (blocks, written) = std::thread::scope(|scope| {
-        let blocks = scope.spawn(|| digests(disk, base, desk.jobs, desk.progress));
-        let written = write_formats(plan, states, disk, twin, order, desk);
+        let blocks = scope.spawn(|| digests(disk, base, hashed, desk.jobs, desk.progress));
+        let written = write_formats(plan, states, disk, raw, order, desk);
         (blocks.join().expect("hashing does not panic"), written)
     });
     Ok((blocks.map_err(BakeError::Read)?, written?))
@@ -151,15 +150,15 @@ fn write_formats(
     plan: &Plan,
     states: &[State],
     disk: &DiskReader,
-    mut twin: Option<Pending>,
+    mut begun: Option<Pending>,
     order: &Order<'_>,
     desk: &Desk<'_>,
 ) -> Result<Vec<Pending>, BakeError> {
     let open = plan.formats.iter().zip(states).filter(|(_, state)| **state == State::Written);
     let write = |(format, _): (&Format, &State)| {
-        if let Some(twin) = twin.take_if(|_| *format == Format::Raw) {
-            write_raw_over(disk, &twin, desk.progress)?;
-            return Ok(twin);
+        if let Some(begun) = begun.take_if(|_| *format == Format::Raw) {
+            write_raw_rest(disk, &begun, &plan.root, desk.progress)?;
+            return Ok(begun);
         }
         let pending = Pending::new(&order.folder.join(plan.file_name(*format)), IMAGE_MODE)?;
         match format {

@@ -42,6 +42,14 @@ struct Copy {
     entries: Vec<u8>,
 }
 
+impl Copy {
+    fn table(self, mbr: Vec<u8>, sectors: u64) -> Table {
+        let Header { first_usable, last_usable, disk_guid, entries_lba, .. } = self.header;
+        let (partitions, entries) = (decode_entries(&self.entries), self.entries);
+        Table { disk_guid, sectors, first_usable, last_usable, partitions, mbr, entries_lba, entries }
+    }
+}
+
 /// Reads the partition table of `image`, which errors call `name`.
 ///
 /// # Errors
@@ -70,6 +78,17 @@ pub fn salvage(image: &dyn ReadAt) -> io::Result<Option<Table>> {
     Ok(table)
 }
 
+/// Returns the table that the first sectors of a disk promise, of which no more than these may be there yet; none, if
+/// nothing sound is in them. Only [`parse`] on the whole disk tells whether it is true.
+pub fn foretell(first: &dyn ReadAt) -> Option<Table> {
+    let mut reader = Reader { image: first, name: Path::new(""), problems: Vec::new() };
+    let mbr = reader.read(0, SECTOR as usize).ok()?;
+    let last = Header::decode(&reader.read(1, SECTOR as usize).ok()?).ok()?.alternate_lba;
+    let place = Place { name: "primary GPT header", lba: 1, alternate_lba: last };
+    let copy = reader.copy(&place).ok()??;
+    Some(copy.table(mbr, last.checked_add(1)?))
+}
+
 struct Reader<'a> {
     image: &'a dyn ReadAt,
     name: &'a Path,
@@ -95,21 +114,11 @@ impl Reader<'_> {
         if let (Some(primary), Some(backup)) = (&primary, &backup) {
             self.check_agreement(primary, backup);
         }
-        let Some(Copy { header, entries }) = primary.or(backup) else { return Ok(None) };
-        let partitions = decode_entries(&entries);
-        self.check_partitions(&header, &partitions);
-        let Header { first_usable, last_usable, disk_guid, entries_lba, .. } = header;
-        let sectors = last + 1;
-        Ok(Some(Table {
-            disk_guid,
-            sectors,
-            first_usable,
-            last_usable,
-            partitions,
-            mbr,
-            entries_lba,
-            entries,
-        }))
+        let Some(copy) = primary.or(backup) else { return Ok(None) };
+        let header = copy.header;
+        let table = copy.table(mbr, last + 1);
+        self.check_partitions(&header, &table.partitions);
+        Ok(Some(table))
     }
 
     fn check_mbr(&mut self, mbr: &[u8]) {

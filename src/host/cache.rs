@@ -5,14 +5,14 @@
 //! refuses to decide what may go ([`crate::lock::unused`] does) and to fetch anything.
 //!
 //! Under the folder (`$XDG_CACHE_HOME/kiln`; the program reads the environment): `blobs/sha256/ab/DIGEST`;
-//! `derived/KIND/KEY`, files named by what they were made from; `records/KIND/KEY`, small JSON texts;
+//! `derived/KIND/KEY`, files named by what they were made from; `unproven/KIND/KEY`, those that have yet to be read once;
+//! `records/KIND/KEY`, small JSON texts;
 //! `partial/`, downloads that can go on; `locks/`, what is being made by whom; `in-use`, locked by every kiln; `go/`, what
 //! Go keeps.
 
 mod alone;
 mod entry;
 mod folders;
-mod keeping;
 mod lock;
 mod named;
 mod partial;
@@ -33,7 +33,6 @@ use crate::digest::Digest;
 
 pub use alone::{Alone, Verified};
 pub use entry::{Entry, EntryKind};
-pub use keeping::Keeping;
 pub use lock::KeyLock;
 pub use partial::{Partial, PartialState};
 pub use writer::Writer;
@@ -85,7 +84,7 @@ impl Cache {
     /// # Errors
     /// If it can't be made or is being cleaned up for longer than `limit`.
     pub fn open(root: &Path, limit: Duration) -> Result<Self, CacheError> {
-        for folder in ["blobs/sha256", "derived", "records", "partial", "locks"] {
+        for folder in ["blobs/sha256", "derived", named::UNPROVEN, "records", "partial", "locks"] {
             files::make_folder(&root.join(folder))?;
         }
         let path = root.join("in-use");

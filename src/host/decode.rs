@@ -18,7 +18,7 @@ use super::files::{self, FileError};
 use crate::decode::{Fault, Format, Limits, SNIFF_BYTES, Sink, SinkError};
 use crate::progress::Progress;
 
-pub use kept::Kept;
+pub use kept::{Kept, Look};
 
 use output::Output;
 

@@ -21,10 +21,10 @@ use crate::digest::Digest;
 use crate::disk::ReadAt;
 
 pub use compare::{CompareError, Compared, compare};
-pub use hash::{digests, image_digests};
+pub use hash::{Hashed, digests, digests_within, image_digests};
 pub use image::{OpenError, RawFile, image_in, open_image};
 pub use qcow2::{LEVEL, write_qcow2};
-pub use raw::{write_raw, write_raw_over};
+pub use raw::{write_raw, write_raw_ahead, write_raw_rest};
 pub use reader::{DiskReader, Sources};
 
 /// An image that is open to read.

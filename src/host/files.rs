@@ -179,6 +179,18 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     pending.commit(Existing::Replace)
 }
 
+/// Syncs a file and gives it another name on the same filesystem, in a folder that is made where missing.
+///
+/// # Errors
+/// As the system says.
+#[expect(clippy::disallowed_methods, reason = "this is the port")]
+pub fn settle(from: &Path, to: &Path) -> Result<(), FileError> {
+    make_folder(folder_of(to))?;
+    fault::check_write().and_then(|()| File::open(from)?.sync_all()).map_err(FileError::at("sync", from))?;
+    fs::rename(from, to).map_err(FileError::at("put in place", to))?;
+    sync_folder(folder_of(to))
+}
+
 /// Makes the names in `folder` durable.
 ///
 /// # Errors

@@ -146,9 +146,11 @@ fn list(root: &Path) -> Result<Vec<Entry>, CacheError> {
     in_folders(&root.join("blobs/sha256"), &mut entries, |_, name| {
         name.parse().ok().map(|digest| EntryKind::Blob { digest })
     })?;
-    in_folders(&root.join("derived"), &mut entries, |kind, key| {
-        Some(EntryKind::Derived { kind: kind.to_owned(), key: key.to_owned() })
-    })?;
+    for area in ["derived", named::UNPROVEN] {
+        in_folders(&root.join(area), &mut entries, |kind, key| {
+            Some(EntryKind::Derived { kind: kind.to_owned(), key: key.to_owned() })
+        })?;
+    }
     in_folders(&root.join("records"), &mut entries, |kind, key| {
         Some(EntryKind::Record { kind: kind.to_owned(), key: key.to_owned() })
     })?;

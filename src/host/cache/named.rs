@@ -16,29 +16,34 @@ use crate::host::files::{self, Existing, FileError, Pending};
 /// Larger than any record: the block digests of a 64 GiB disk, 64 hex digits for each 512 KiB, take 9 MB.
 pub const RECORD_MAX_BYTES: u64 = 64 << 20;
 
+/// Where derived files lie that nobody has read yet.
+pub(super) const UNPROVEN: &str = "unproven";
+
 impl Cache {
     /// Makes a file that gets its name with [`Cache::derived_put`].
     ///
     /// # Errors
     /// As the system says, and if `kind` can't be a name.
     pub fn derived_pending(&self, kind: &str, key: &Digest) -> Result<Pending, CacheError> {
-        let path = self.path_of("derived", kind, &key.to_string())?;
+        let path = self.path_of(UNPROVEN, kind, &key.to_string())?;
         files::make_folder(path.parent().unwrap_or(self.root()))?;
         Ok(Pending::new(&path, MODE)?)
     }
 
     /// Puts a file made by [`Cache::derived_pending`] in its place, unless another kiln was faster. `blocks` is the digest
-    /// of its [`crate::blocks::BlockList`], by which [`super::Alone::verify`] judges it.
+    /// of its [`crate::blocks::BlockList`], by which its next user and [`super::Alone::verify`] judge it.
+    ///
+    /// It is not synced: it is large, and whoever made it has no time to wait for the disk. Until somebody has read it
+    /// whole, it is unproven.
     ///
     /// # Errors
     /// As the system says.
-    pub fn derived_put(&self, pending: Pending, blocks: &Digest) -> Result<PathBuf, CacheError> {
+    pub fn derived_put(&self, pending: Pending, blocks: &Digest) -> Result<(), CacheError> {
         let path = pending.path().to_owned();
         // Before the file has its name, so that none is ever without.
         let (kind, key) = (name_of(path.parent().unwrap_or(self.root())), name_of(&path));
         self.record_put(&sums(&kind), &key, blocks.to_string().as_bytes())?;
-        commit(pending, Existing::Keep)?;
-        Ok(path)
+        Ok(named_by(pending.commit_unsynced(Existing::Keep))?)
     }
 
     /// Returns the file of `kind` that was made from `key`, if it is there, and marks it as used now.
@@ -47,6 +52,23 @@ impl Cache {
         // Both go together when the cache is cleaned.
         used_now(&self.path_of("records", &sums(kind), &key.to_string()).ok()?);
         used_now(&path).map(|_| path)
+    }
+
+    /// Returns the unproven file of `kind` that was made from `key`, if it is there, and the digest of the blocks that it
+    /// must have.
+    pub fn derived_unproven(&self, kind: &str, key: &Digest) -> Option<(PathBuf, Digest)> {
+        let path = self.path_of(UNPROVEN, kind, &key.to_string()).ok().filter(|path| path.is_file())?;
+        let sum = self.record_get(&sums(kind), &key.to_string()).ok()??;
+        Some((path, std::str::from_utf8(&sum).ok()?.parse().ok()?))
+    }
+
+    /// Syncs an unproven file, whose blocks the caller has found to be right: [`Cache::derived_get`] has it from now on.
+    ///
+    /// # Errors
+    /// As the system says. It is then unproven as before.
+    pub fn derived_prove(&self, kind: &str, key: &Digest) -> Result<(), CacheError> {
+        let path = |area| self.path_of(area, kind, &key.to_string());
+        Ok(files::settle(&path(UNPROVEN)?, &path("derived")?)?)
     }
 
     /// Keeps `json` under `kind` and `key`; an older record of that key is replaced in one step.
@@ -108,7 +130,11 @@ fn name_of(path: &Path) -> Cow<'_, str> {
 
 /// Commits, taking it as success if somebody else has put the same there meanwhile.
 pub(super) fn commit(pending: Pending, existing: Existing) -> Result<(), FileError> {
-    match pending.commit(existing) {
+    named_by(pending.commit(existing))
+}
+
+fn named_by(result: Result<(), FileError>) -> Result<(), FileError> {
+    match result {
         Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(()),
         result => result,
     }

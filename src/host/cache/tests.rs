@@ -46,6 +46,12 @@ fn records_and_derived_files_have_their_own_names() {
         pending.set_size(1 << 30).unwrap();
         cache.derived_put(pending, &Lister::default().finish(1 << 30).digest()).unwrap();
     }
+    // Nobody has read it since.
+    assert_eq!(cache.derived_get("base", &key), None);
+    let (path, blocks) = cache.derived_unproven("base", &key).unwrap();
+    assert_eq!(blocks, Lister::default().finish(1 << 30).digest());
+    cache.derived_prove("base", &key).unwrap();
+    assert!(!path.exists() && cache.derived_unproven("base", &key).is_none());
     assert_eq!(cache.derived_get("base", &key).unwrap().metadata().unwrap().len(), 1 << 30);
     let error = cache.record_put("..", "x", b"").unwrap_err().to_string();
     assert!(error.starts_with("'..' can't be a name in the cache"), "{error}");
@@ -71,11 +77,13 @@ fn a_bad_derived_file_is_named_and_removed() {
     let (_folder, cache) = cache();
     let put = |key: &Digest, is_right: bool| {
         let pending = cache.derived_pending("base", key).unwrap();
+        let path = pending.path().to_owned();
         pending.set_size(1 << 30).unwrap();
         pending.write_at(b"data", 5 << 20).unwrap();
         let mut lister = Lister::default();
         lister.push(if is_right { b"data" } else { b"DATA" }, 5 << 20);
-        cache.derived_put(pending, &lister.finish(1 << 30).digest()).unwrap()
+        cache.derived_put(pending, &lister.finish(1 << 30).digest()).unwrap();
+        path
     };
     let good = put(&Digest::of(b"good"), true);
     let bad = put(&Digest::of(b"bad"), false);

@@ -2,6 +2,7 @@
 //! A raw image: each extent at its place, copied inside the kernel where its source is a file, holes left as holes.
 
 use std::io;
+use std::ops::Range;
 
 use super::{DiskReader, Image, WriteError};
 use crate::disk::{Extent, ReadAt, Source};
@@ -16,29 +17,47 @@ const STEP: u64 = 32 << 20;
 /// # Errors
 /// If a source can't be read or the file can't be written.
 pub fn write_raw(disk: &DiskReader, pending: &Pending, progress: &dyn Progress) -> Result<(), WriteError> {
-    write(disk, pending, progress, |_| false)
+    write(disk, pending, progress, |_| true)
 }
 
-/// As [`write_raw`], over a file made by [`Pending::nameless`] that holds the base's bytes at the base's own places.
+/// Writes what lies within `made` and is not the base's, which may still be on its way. [`write_raw_rest`] is to follow.
 ///
 /// # Errors
 /// As [`write_raw`].
-pub fn write_raw_over(
+pub fn write_raw_ahead(
     disk: &DiskReader,
     pending: &Pending,
+    made: &Range<u64>,
     progress: &dyn Progress,
 ) -> Result<(), WriteError> {
-    let others = disk.disk().not_base();
-    others.iter().try_for_each(|range| pending.punch(range.start, range.end - range.start))?;
-    write(disk, pending, progress, Extent::is_in_place)
+    write(disk, pending, progress, |extent| is_ahead(extent, made))
 }
 
-/// Writes all extents but those that are there already.
+/// Writes what is left after [`write_raw_ahead`] to a file that also has, in front of `made`, the base's bytes at the
+/// base's own places.
+///
+/// # Errors
+/// As [`write_raw`].
+pub fn write_raw_rest(
+    disk: &DiskReader,
+    pending: &Pending,
+    made: &Range<u64>,
+    progress: &dyn Progress,
+) -> Result<(), WriteError> {
+    let is_there = |extent: &Extent| extent.is_in_place() && extent.end() <= made.start;
+    write(disk, pending, progress, |extent| !is_ahead(extent, made) && !is_there(extent))
+}
+
+fn is_ahead(extent: &Extent, made: &Range<u64>) -> bool {
+    made.start <= extent.offset && extent.end() <= made.end && !matches!(extent.source, Source::Base { .. })
+}
+
+/// Writes the extents that are wanted.
 fn write(
     disk: &DiskReader,
     pending: &Pending,
     progress: &dyn Progress,
-    is_there: impl Fn(&Extent) -> bool,
+    is_wanted: impl Fn(&Extent) -> bool,
 ) -> Result<(), WriteError> {
     let id = pending.path().display().to_string();
     progress.begin(&id, "writing raw image", Some(disk.size()));
@@ -46,9 +65,10 @@ fn write(
     let writer = Writer { disk, pending, progress, id: &id };
     let mut done = 0;
     for extent in &disk.disk().extents {
-        let skipped = if is_there(extent) { extent.end() } else { extent.offset };
+        let is_wanted = is_wanted(extent);
+        let skipped = if is_wanted { extent.offset } else { extent.end() };
         progress.advance(&id, skipped - done);
-        if !is_there(extent) {
+        if is_wanted {
             writer.write(extent)?;
         }
         done = extent.end();

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::copy::copy_range;
 use super::temporary::{name_nameless, open_nameless, open_new, rename_new, sweep, temporary_name};
@@ -24,9 +24,6 @@ pub enum Existing {
     /// Fail and leave it as it is.
     Keep,
 }
-
-/// fallocate(2): a hole instead of what was there, the size as before.
-const HOLE: FallocateFlags = FallocateFlags::FALLOC_FL_PUNCH_HOLE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
 
 /// A file that is being written and has not got its name yet.
 #[derive(Debug)]
@@ -62,15 +59,14 @@ impl Pending {
 
     /// Makes a file without a name for `path`, whose folder may still be missing: it lies on the same filesystem.
     ///
-    /// None where the filesystem can't do that or punches no holes. Nothing is left of it whatever happens, so it may be
-    /// begun before it is certain that it will be wanted.
+    /// None where the filesystem can't do that. Nothing is left of it whatever happens, so it may be begun before it is
+    /// certain that it will be wanted.
     pub fn nameless(path: &Path, mode: u32) -> Option<Self> {
         let folder = folder_of(path).ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
         if folder == folder_of(path) {
             sweep(path).ok()?;
         }
         let file = fault::check_write().and_then(|()| open_nameless(folder, mode)).ok()?;
-        fallocate(&file, HOLE, 0, 4096).ok()?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?;
         Some(Self { file, path: path.to_owned(), temporary: None })
     }
@@ -111,16 +107,6 @@ impl Pending {
             .map_err(FileError::at("resize", &self.path))
     }
 
-    /// Empties a range of a file made by [`Pending::nameless`]: it reads as zeros and takes no space.
-    ///
-    /// # Errors
-    /// As the system says.
-    pub fn punch(&self, offset: u64, len: u64) -> Result<(), FileError> {
-        let punched =
-            fault::check_write().and_then(|()| Ok(fallocate(&*self.file, HOLE, offset as i64, len as i64)?));
-        punched.map_err(FileError::at("write", &self.path))
-    }
-
     /// Copies `len` bytes of `from` at `from_offset` to `offset`, inside the kernel where it can.
     ///
     /// # Errors
@@ -142,7 +128,18 @@ impl Pending {
     ///
     /// # Errors
     /// As the system says; with [`Existing::Keep`] also if the name is taken. The name is then as it was.
-    pub fn commit(mut self, existing: Existing) -> Result<(), FileError> {
+    pub fn commit(self, existing: Existing) -> Result<(), FileError> {
+        let synced = fault::check_write().and_then(|()| self.file.sync_all());
+        synced.map_err(FileError::at("put in place", &self.path))?;
+        self.commit_unsynced(existing)
+    }
+
+    /// As [`Pending::commit`], but what the file holds reaches the disk when the kernel likes: after a loss of power it may
+    /// be anything. Only for what is checked before it is believed.
+    ///
+    /// # Errors
+    /// As [`Pending::commit`].
+    pub fn commit_unsynced(mut self, existing: Existing) -> Result<(), FileError> {
         let result = self.put_in_place(existing).map_err(FileError::at("put in place", &self.path));
         if result.is_ok() {
             self.temporary = None;
@@ -154,7 +151,6 @@ impl Pending {
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn put_in_place(&mut self, existing: Existing) -> io::Result<()> {
         fault::check_write()?;
-        self.file.sync_all()?;
         if self.temporary.is_none() {
             let name = match existing {
                 Existing::Keep => self.path.clone(),
@@ -222,8 +218,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/name");
         let pending = Pending::nameless(&path, 0o644).unwrap();
-        pending.write_at(&[1; 8192], 0).unwrap();
-        pending.punch(0, 4096).unwrap();
+        pending.write_at(&[1; 4096], 4096).unwrap();
         assert!(list(folder.path()).unwrap().is_empty());
         super::super::make_folder(&folder.path().join("a/b")).unwrap();
         pending.commit(Existing::Keep).unwrap();

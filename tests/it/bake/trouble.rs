@@ -78,6 +78,29 @@ fn a_kill_at_any_moment_leaves_nothing_that_hurts() {
     run(Command::new("cmp").arg(shop.path("out/node.raw")).arg(other.path("out/node.raw")));
 }
 
+#[test]
+fn a_decoded_base_that_never_reached_the_disk_is_decoded_again() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    shop.bake("first", &[]);
+    let folder = shop.cache.join("kiln/unproven/base");
+    let [name] = names(&folder).try_into().unwrap();
+    // What a loss of power leaves of a file whose bytes were still in memory: all of its size, holes for content.
+    let file = fs::File::options().write(true).open(folder.join(&name)).unwrap();
+    let size = file.metadata().unwrap().len();
+    file.set_len(1 << 20).unwrap();
+    file.set_len(size).unwrap();
+    shop.bake("second", &[]);
+    // Now it is whole, and the next bake reads it through and has it synced.
+    shop.bake("third", &[]);
+    assert!(names(&folder).is_empty());
+    assert_eq!(names(&shop.cache.join("kiln/derived/base")), [name]);
+    for folder in ["second", "third"] {
+        for file in ["node.raw", "node.qcow2"] {
+            run(Command::new("cmp").arg(shop.path("first").join(file)).arg(shop.path(folder).join(file)));
+        }
+    }
+}
+
 /// Reads what a child says until a line holds `word`; returns all of it.
 fn said_until(reader: &mut impl BufRead, word: &str) -> String {
     let mut said = String::new();

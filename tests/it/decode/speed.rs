@@ -25,7 +25,9 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn by_kiln(input: &Path, folder: &Path) {
-    let mut output = Kept::new(Pending::new(&folder.join("out"), 0o644).unwrap(), None);
+    let pending = Pending::new(&folder.join("out"), 0o644).unwrap();
+    let mut look = |_: &Pending| 0;
+    let mut output = Kept::new(pending, None, &mut look);
     decode(input, Limits::default(), &mut output, 2, &Silent).unwrap();
 }
 

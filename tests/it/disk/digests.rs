@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kiln::blocks::{BLOCK, BlockList};
 use kiln::disk::{Disk, Extent, ReadAt};
-use kiln::host::disk::{DiskReader, digests, image_digests, open_image};
+use kiln::host::disk::{DiskReader, Hashed, digests, digests_within, image_digests, open_image};
 use kiln::progress::{Progress, Silent};
 
 use super::bases::{self, Layout, noise};
@@ -54,10 +54,16 @@ fn a_bake_hashes_only_what_it_touches_and_gets_the_list_of_the_whole() {
 
     let disk = baked(&image, Layout::Former.size());
     let count = Count::default();
-    let list = digests(&disk, &base, 2, &count).unwrap();
+    let list = digests(&disk, &base, Hashed::default(), 2, &count).unwrap();
     assert_eq!(*count.0.lock().unwrap(), 4, "2 MB touch 4 blocks of 512 KiB");
     assert_eq!(list, naive(&disk));
-    assert_eq!(list, digests(&disk, &base, 1, &Silent).unwrap());
+    assert_eq!(list, digests(&disk, &base, Hashed::default(), 1, &Silent).unwrap());
+    // What was hashed before the base was there is not read again.
+    let alone = reader(disk.disk().clone(), None, Store::default());
+    let before = digests_within(&alone, &(3_000_000_000..3_002_000_000), 1).unwrap();
+    let count = Count::default();
+    assert_eq!(list, digests(&disk, &base, before, 1, &count).unwrap());
+    assert_eq!(*count.0.lock().unwrap(), 2, "the first and the last are the base's, too");
     assert_ne!(list.digest(), base.digest());
 }
 
