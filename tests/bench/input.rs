@@ -20,8 +20,47 @@ pub struct Input {
     pub payload: PathBuf,
 }
 
+/// Programs that the benchmark runs, and the Debian packages that bring them.
+const NEEDED: [(&str, &str); 16] = [
+    ("btrfs", "btrfs-progs"),
+    ("debugfs", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
+    ("go", "golang-go, or Go's own archive"),
+    ("lbzip2", "lbzip2"),
+    ("mcopy", "mtools"),
+    ("mke2fs", "e2fsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("mkfs.fat", "dosfstools"),
+    ("mount", "mount"),
+    ("qemu-img", "qemu-utils"),
+    ("sfdisk", "fdisk"),
+    ("sgdisk", "gdisk"),
+    ("systemd-repart", "systemd (Debian 12), systemd-repart (Debian 13)"),
+    ("tune2fs", "e2fsprogs"),
+    ("zstd", "zstd"),
+];
+
+/// Ends the benchmark before it begins, if something is missing.
+fn check_machine() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let mut missing: Vec<String> = NEEDED
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(program, package)| format!("{program}: package {package}"))
+        .collect();
+    if !nix::unistd::geteuid().is_root() {
+        missing.push("root: two of the rivals mount".to_owned());
+    }
+    if !Path::new("/dev/loop-control").exists() {
+        missing.push("/dev/loop-control: two of the rivals mount by loop devices".to_owned());
+    }
+    assert!(missing.is_empty(), "this machine lacks:\n  {}", missing.join("\n  "));
+}
+
 /// Returns the input, made where missing.
 pub fn prepare() -> Input {
+    check_machine();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
     fs::create_dir_all(&folder).unwrap();
     let input = Input { base: folder.join("base.raw"), payload: folder.join("payload"), folder };
