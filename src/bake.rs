@@ -144,7 +144,8 @@ fn prepare(
     if !findings.errors.is_empty() {
         return Err(BakeError::Problems(Problems(findings.errors)));
     }
-    Ok(Prepared { plan, lock, moves, warnings: findings.warnings, done, ground })
+    let warnings = [wanted.warnings, findings.warnings].concat();
+    Ok(Prepared { plan, lock, moves, warnings, done, ground })
 }
 
 /// A decided image, on its base.

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::marks::{self, Place, shape};
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 
 pub use input::{Arch, Go, Release, Source};
 pub use output::{Format, Outputs};
@@ -38,11 +38,20 @@ pub use schema::schema;
 /// manifest; the caller knows the manifest's folder.
 pub type Read<'a> = &'a dyn Fn(&Path) -> Result<Vec<u8>, String>;
 
+/// What a text means, and what is odd about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it means.
+    pub manifest: Manifest,
+    /// What works and may not be what was meant, in the order of the text.
+    pub warnings: Vec<Problem>,
+}
+
 /// Returns the manifest that `text` means; `file` is its name for messages.
 ///
 /// # Errors
 /// Everything that is wrong with it and with the templates it names, each with its place.
-pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Manifest, Problems> {
+pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Parsed, Problems> {
     let mut report = Report::new(file);
     let (tree, faults) = marks::parse(text, 0);
     for fault in faults {
@@ -62,7 +71,10 @@ pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Manifest, Proble
             None
         }
     };
-    manifest.filter(|_| report.is_clean()).ok_or_else(|| report.into_problems())
+    match manifest {
+        Some(manifest) if report.is_clean() => Ok(Parsed { manifest, warnings: report.warnings() }),
+        _ => Err(report.into_problems()),
+    }
 }
 
 /// Without a tree and without a fault the text was empty.

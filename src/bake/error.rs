@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why there is no image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::UnknownLayout;
 use crate::exit::Exit;
@@ -33,6 +33,14 @@ pub enum BakeError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// There is no manifest of that name.
+    #[error("there is no manifest {}{}", path.display(), hint(nearest.as_deref()))]
+    NoManifest {
+        /// The name.
+        path: PathBuf,
+        /// A file of its folder whose name is much like it.
+        nearest: Option<PathBuf>,
+    },
     /// An input that the lock names has left the cache meanwhile.
     #[error("{input} has left the cache while it was used; run again")]
     Gone {
@@ -108,6 +116,10 @@ pub enum BakeError {
         /// The file.
         path: PathBuf,
     },
+}
+
+fn hint(nearest: Option<&Path>) -> String {
+    nearest.map(|path| format!("; did you mean {}?", path.display())).unwrap_or_default()
 }
 
 impl BakeError {

@@ -91,6 +91,7 @@ fn rebake(
         path: PathBuf::from(super::carried::MANIFEST_PATH),
         folder: folder.to_owned(),
         manifest: account.carried.manifest.clone(),
+        warnings: Vec::new(),
         lock_path: PathBuf::from(super::provenance::IMAGE_PATH),
         lock: Some(account.lock.clone()),
     };

@@ -69,6 +69,47 @@ pub fn check(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> 
     parts.chain(own_api).chain(runtimes.take(1)).collect()
 }
 
+/// Returns what works today and is at an edge. The same arguments as [`check`]'s.
+pub fn odd(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> {
+    let version_of =
+        |name: &str| components.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
+    let (kubelet, api) = (version_of("kubelet"), api.or_else(|| version_of(API)));
+    let parts = ["kubelet", "kube-proxy"];
+    let oldest = parts.into_iter().filter_map(|part| oldest(part, version_of(part)?, api?));
+    let unequal = kubelet.zip(version_of("kube-proxy")).and_then(|(kubelet, proxy)| unequal(kubelet, proxy));
+    let runtime = kubelet.zip(version_of("containerd")).and_then(|(kubelet, runtime)| last(kubelet, runtime));
+    oldest.chain(unequal).chain(runtime).collect()
+}
+
+/// Three minors behind: the API servers can't be upgraded before this part is.
+fn oldest(part: &'static str, version: Version, api: Version) -> Option<Skew> {
+    (version.major == api.major && version.minor + 3 == api.minor).then(|| Skew {
+        component: part,
+        what: format!(
+            "{part} {version} is the oldest that works with kube-apiserver {api}, and with no newer one"
+        ),
+        fix: format!("use v{}.{}", api.major, api.minor),
+    })
+}
+
+/// They are released together, and a node's two are upgraded together.
+fn unequal(kubelet: Version, proxy: Version) -> Option<Skew> {
+    ((kubelet.major, kubelet.minor) != (proxy.major, proxy.minor)).then(|| Skew {
+        component: "kube-proxy",
+        what: format!("kube-proxy {proxy} is not of kubelet's minor version, {kubelet}"),
+        fix: format!("use v{}.{}", kubelet.major, kubelet.minor),
+    })
+}
+
+/// The release notes of Kubernetes 1.35: the last kubelet that works with containerd 1.x.
+fn last(kubelet: Version, containerd: Version) -> Option<Skew> {
+    ((kubelet.major, kubelet.minor) == (1, 35) && containerd.major == 1).then(|| Skew {
+        component: "containerd",
+        what: format!("containerd {containerd} works with kubelet {kubelet}, and with no newer one"),
+        fix: "use v2.0 or later".to_owned(),
+    })
+}
+
 fn apply(rule: &Rule, part: Version, against: Version) -> Option<Skew> {
     let Rule { part: name, against: other, below, above } = *rule;
     let lowest = against.minor.saturating_sub(below);
@@ -125,6 +166,21 @@ mod tests {
         for kubelet in ["v1.32.9", "v1.37.0", "v2.36.0"] {
             assert_eq!(words(Some("v1.36.3"), &[("kubelet", kubelet)]).len(), 1, "{kubelet}");
         }
+    }
+
+    #[test]
+    fn what_works_at_an_edge_is_told() {
+        let odd = |api: &str, components: &[(&str, &str)]| -> Vec<String> {
+            let components: Vec<_> = components.iter().map(|(name, text)| (*name, version(text))).collect();
+            odd(Some(version(api)), &components).into_iter().map(|skew| skew.what).collect()
+        };
+        assert!(odd("v1.36.3", &[("kubelet", "v1.36.1"), ("kube-proxy", "v1.36.3")]).is_empty());
+        let found = odd("v1.36.3", &[("kubelet", "v1.33.0"), ("kube-proxy", "v1.34.0")]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("is the oldest that works with kube-apiserver v1.36.3"), "{found:?}");
+        assert!(found[1].contains("is not of kubelet's minor version, v1.33.0"), "{found:?}");
+        let found = odd("v1.35.0", &[("kubelet", "v1.35.0"), ("containerd", "v1.7.29")]);
+        assert!(found[0].starts_with("containerd v1.7.29 works with kubelet v1.35.0, and with no newer"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Report {
     files: Vec<PathBuf>,
     /// With their places; none for problems of other files.
     problems: Vec<(Option<Place>, Problem)>,
+    /// What is odd and not wrong.
+    warnings: Vec<Problem>,
     /// Paths that had problems before meaning was checked: what lies below or above them is not told again.
     shaped: Vec<String>,
 }
@@ -29,7 +31,7 @@ impl Report {
 
     /// Returns an empty report on several texts; a place names one of them by its number.
     pub fn on(files: Vec<PathBuf>) -> Self {
-        Self { files, problems: Vec::new(), shaped: Vec::new() }
+        Self { files, problems: Vec::new(), warnings: Vec::new(), shaped: Vec::new() }
     }
 
     /// Returns what a text is called.
@@ -45,6 +47,20 @@ impl Report {
     /// Adds a problem of a key.
     pub fn wrong_key(&mut self, at: &At<'_>, what: String, fix: impl Into<Option<String>>) {
         self.add(at.key_place, &at.path, what, fix.into());
+    }
+
+    /// Adds what is worth a look at a value and not wrong.
+    pub fn odd(&mut self, at: &At<'_>, what: String, fix: impl Into<Option<String>>) {
+        let (file, key, fix) = (self.file(at.place.text), at.path.clone(), fix.into());
+        let place = (at.place.line > 0).then_some((at.place.line, at.place.column));
+        self.warnings.push(Problem { file, place, key, what, fix });
+    }
+
+    /// Returns what is odd, in the order of the texts.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut warnings = self.warnings.clone();
+        warnings.sort_by_key(|warning| (warning.file.clone(), warning.place));
+        warnings
     }
 
     /// Adds a problem at `place`.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kiln::manifest::{self, Manifest};
+use kiln::manifest::{self, Parsed};
 use kiln::problem::Problems;
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn check_golden(path: &str, found: &str) -> Result<(), String> {
 }
 
 /// Parses a manifest of this repository; the files it names are read from its folder.
-fn parse(path: &str) -> Result<Manifest, Problems> {
+fn parse(path: &str) -> Result<Parsed, Problems> {
     let folder = here(path).parent().unwrap().to_owned();
     let read = |file: &Path| std::fs::read(folder.join(file)).map_err(|error| error.kind().to_string());
     manifest::parse(Path::new(Path::new(path).file_name().unwrap()), &text(path), &read)
@@ -91,7 +91,8 @@ fn the_images_mean_this() {
         let read = |file: &Path| Ok(stub(file).into_bytes());
         let parsed = manifest::parse(Path::new(path), &text(path), &read)
             .unwrap_or_else(|problems| panic!("{problems}"));
-        let json = serde_json::to_string_pretty(&parsed).unwrap() + "\n";
+        assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
+        let json = serde_json::to_string_pretty(&parsed.manifest).unwrap() + "\n";
         let stem = Path::new(path).file_stem().unwrap().to_str().unwrap();
         check_golden(&format!("tests/golden/manifest/{stem}.json"), &json)
             .unwrap_or_else(|words| panic!("{words}"));

@@ -141,9 +141,15 @@ fn check_skew(
         .iter()
         .filter_map(|(component, _)| Some((component.name.as_str(), version(component)?)))
         .collect();
-    for skew in skew::check(defaults.kubernetes.and_then(Version::parse), &versions) {
-        let component = at.key(skew.component);
-        let at = Some(component.key("version")).filter(|at| at.node.is_some()).unwrap_or(component);
-        report.wrong(&at, skew.what, skew.fix);
+    let place = |component: &str| {
+        let component = at.key(component);
+        Some(component.key("version")).filter(|at| at.node.is_some()).unwrap_or(component)
+    };
+    let api = defaults.kubernetes.and_then(Version::parse);
+    for skew in skew::check(api, &versions) {
+        report.wrong(&place(skew.component), skew.what, skew.fix);
+    }
+    for skew in skew::odd(api, &versions) {
+        report.odd(&place(skew.component), skew.what, skew.fix);
     }
 }

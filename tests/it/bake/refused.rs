@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::shop::Shop;
+use super::shop::{Shop, succeeded};
 use crate::disk::bases::{self, Layout, run};
 
 /// Runs a bake that must fail and returns its exit code and last words, with this shop's folder shortened.
@@ -61,6 +61,41 @@ fn a_lock_that_does_not_fit_says_what_to_run() {
         said.starts_with("the lock does not fit its manifest; run `kiln lock`\ntool: the manifest asks for "),
         "{said}"
     );
+}
+
+#[test]
+fn a_missing_manifest_names_the_file_that_was_meant() {
+    let shop = Shop::new(Layout::Former);
+    let said = |manifest: &str| {
+        let output = shop.kiln(&["plan", manifest]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for typed in ["image/node.yml", "image/nod.yaml"] {
+        let hint = format!("kiln: there is no manifest {typed}; did you mean image/node.yaml?\n");
+        assert_eq!(said(typed), hint);
+    }
+    assert_eq!(said("elsewhere/node.yaml"), "kiln: there is no manifest elsewhere/node.yaml\n");
+}
+
+#[test]
+fn what_is_odd_is_told_once_and_baked() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("  tool:\n    file: files/tool\n", "  kubelet:\n    version: v1.33.0\n    file: files/tool\n");
+    shop.edit("  block: 24\n", "  block: 24\n  kubernetes: v1.36.0\n");
+    let odd =
+        "components.kubelet.version: kubelet v1.33.0 is the oldest that works with kube-apiserver v1.36.0";
+    for words in [&["lock", "image/node.yaml"][..], &["bake", "image/node.yaml", "-o", "out"]] {
+        let output = shop.kiln(words).output().unwrap();
+        let told = succeeded(&output) + &String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = told.lines().filter(|line| line.contains("kubelet v1.33.0 is")).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("warning: image/node.yaml:"), "{told}");
+        assert!(lines[0].contains(odd), "{}", lines[0]);
+        let output = shop.kiln(words).args(["--format", "json"]).output().unwrap();
+        let told: serde_json::Value = serde_json::from_str(&succeeded(&output)).unwrap();
+        assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("is the oldest"));
+    }
 }
 
 #[test]

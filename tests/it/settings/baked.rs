@@ -16,7 +16,7 @@ fn bake(settings: &str) -> String {
     let text = std::fs::read_to_string(MANIFEST).unwrap() + settings;
     let read = |file: &Path| Ok(crate::manifest::stub(file).into_bytes());
     let parsed = manifest::parse(Path::new("lab.yaml"), &text, &read);
-    baked_layer(&parsed.unwrap_or_else(|problems| panic!("{problems}")))
+    baked_layer(&parsed.unwrap_or_else(|problems| panic!("{problems}")).manifest)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use kiln::bake::{self, Baked, Order, Output, State};
 use kiln::exit::Exit;
 use kiln::lock::TrustLevel;
 use kiln::pin::{Mode, Move};
+use kiln::problem::Problem;
 
 use crate::cli::{self, Format, Inputs};
 use crate::colour::{GOOD, TITLE, WARNING};
@@ -44,7 +45,7 @@ pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
         Format::Text => {
             println!("plan {}", prepared.plan.digest);
             actions.iter().for_each(|action| println!("{action}"));
-            prepared.warnings.iter().for_each(|warning| println!("{WARNING}warning:{WARNING:#} {warning}"));
+            print_warnings(&prepared.warnings);
         }
     }
     Ok(Exit::Done)
@@ -56,9 +57,7 @@ pub fn mode(words: &Inputs) -> Mode {
 
 fn summary(baked: &Baked, took_s: f64) {
     print_moves(&baked.moves);
-    for warning in &baked.warnings {
-        println!("{WARNING}warning:{WARNING:#} {warning}");
-    }
+    print_warnings(&baked.warnings);
     println!("{TITLE}inputs:{TITLE:#}");
     for (name, input) in &baked.description.inputs {
         let version = input.version.as_deref().unwrap_or("");
@@ -92,6 +91,11 @@ fn print_output(output: &Output) {
     if let Some(sha256) = output.sha256 {
         println!("    sha256 {sha256}");
     }
+}
+
+/// Prints what is odd and not wrong.
+pub fn print_warnings(warnings: &[Problem]) {
+    warnings.iter().for_each(|warning| println!("{WARNING}warning:{WARNING:#} {warning}"));
 }
 
 /// Says how the lock has moved; nothing if it has not.

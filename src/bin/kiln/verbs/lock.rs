@@ -7,7 +7,7 @@ use kiln::bake::{self, BakeError};
 use kiln::exit::Exit;
 use kiln::pin::Mode;
 
-use super::bake::{mode, print_moves};
+use super::bake::{mode, print_moves, print_warnings};
 use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::print_json;
@@ -27,9 +27,11 @@ pub fn lock(words: &cli::Lock, here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
         Format::Json => print_json(&serde_json::json!({
             "lock": stocked.wanted.lock_path, "moves": stocked.moves, "inputs": stocked.lock.inputs,
+            "warnings": stocked.wanted.warnings,
         }))?,
         Format::Text => {
             print_moves(&stocked.moves);
+            print_warnings(&stocked.wanted.warnings);
             println!("{}: {} inputs pinned", stocked.wanted.lock_path.display(), stocked.lock.inputs.len());
         }
     }
