@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn it_tells_what_was_done_and_what_is_missing() {
         let mut ledger = Ledger::default();
-        ledger.push(Entry {
+        ledger.entries.push(Entry {
             at_s: 1,
             boot: "b1".to_owned(),
             step: "key".to_owned(),

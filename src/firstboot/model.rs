@@ -21,6 +21,7 @@ use explore::{Broken, Extent, explore};
 use local::Local;
 use machine::{Model, PRODUCTION};
 
+use super::step::Step;
 use crate::settings::Settings;
 
 fn settings(blocks: u32, addressing: &str) -> Settings {
@@ -41,6 +42,7 @@ fn model(machines: usize, blocks: u32, deletions: u8) -> Model {
         settings: settings(blocks, "claim"),
         start: Local::certified(),
         decide: PRODUCTION,
+        settles: Step::rests_on_disk,
         has_timer: true,
         registers: true,
         only: None,

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_goes_last() {
         let mut seen = seen();
-        let left = "/var/lib/kiln/.ledger.json.kiln-7-1".to_owned();
+        let left = "/var/lib/kiln/.ledger.jsonl.kiln-7-1".to_owned();
         seen.disk.leftovers.push(left.clone());
         let (steps, end) = rehearse(&settings(), seen, Seen::default(), 1_800_000_000, &chance());
         assert_eq!((steps.last(), end), (Some(&Step::Remove(left)), Some(Next::Done)));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The loop: look, decide one step, do it, record it, look again; with a deadline and a limit on turns.
+//!
+//! Each file is synced before it has its name; the names themselves, and the ledger, are synced for many steps at once.
 
 mod addons;
 mod diary;
@@ -22,7 +24,7 @@ use super::reason::Reason;
 use super::step::Step;
 use super::vpc::Attachment;
 use crate::aws::Ec2;
-use crate::cluster::{Credential, Limits};
+use crate::cluster::{Counts, Credential, Limits};
 use crate::exit::Exit;
 use crate::host::entropy::{self, EntropyError};
 use crate::host::files::FileError;
@@ -96,6 +98,14 @@ pub struct Ending {
     pub warnings: Vec<String>,
 }
 
+/// The end of the turns.
+#[derive(Debug)]
+struct End {
+    reason: Option<Reason>,
+    seen: Observed,
+    counts: Counts,
+}
+
 impl Run<'_> {
     /// Looks at the machine and what is on its disk; asks nobody.
     ///
@@ -118,6 +128,15 @@ impl Run<'_> {
     /// # Errors
     /// When this machine fails: its disk, its kernel.
     pub async fn run(&self, diary: &mut Diary) -> Result<Ending, RunError> {
+        let root = self.root.batched();
+        let turned = Run { root: &root, token: self.token.clone(), ..*self }.turns(diary).await;
+        // Whatever it came to: what comes next may rest on it.
+        root.settle()?;
+        let End { reason, seen, counts } = turned?;
+        Ok(diary.end(self.root, reason, seen, counts))
+    }
+
+    async fn turns(&self, diary: &mut Diary) -> Result<End, RunError> {
         let (mut seen, mut wanted) = self.look()?;
         let start = Instant::now();
         let is_born = seen.is_held();
@@ -133,6 +152,7 @@ impl Run<'_> {
                     last = step.to_string();
                     let line =
                         if step == Step::Report { diary.line(&seen, hands.counts()) } else { String::new() };
+                    self.settle_for(&step, diary)?;
                     let begun = Instant::now();
                     let outcome = hands.apply(&step, &seen, &wanted, &line, waits.deadline).await;
                     diary.tried(self.root, &step, begun, &outcome)?;
@@ -140,6 +160,7 @@ impl Run<'_> {
                     waits.went(&step, &seen);
                 }
                 Next::Wait(reason) if waits.may_wait(&reason) => {
+                    self.settle(diary)?;
                     waits.wait(&reason).await;
                     seen.is_patience_over = start.elapsed() >= PATIENCE;
                     if !(seen.is_patience_over && seen.is_held()) {
@@ -149,12 +170,27 @@ impl Run<'_> {
                     self.look_again(&mut seen, &mut wanted)?;
                 }
                 Next::Wait(reason) | Next::Stuck(reason) => {
-                    return Ok(diary.end(self.root, Some(reason), seen, hands.counts()));
+                    return Ok(End { reason: Some(reason), seen, counts: hands.counts() });
                 }
-                Next::Done => return Ok(diary.end(self.root, None, seen, hands.counts())),
+                Next::Done => return Ok(End { reason: None, seen, counts: hands.counts() }),
             }
         }
         Err(RunError::Turns(last))
+    }
+
+    /// Names are made durable for many files at once: before a step that rests on them, and before a wait, which has the
+    /// time for it.
+    fn settle_for(&self, step: &Step, diary: &mut Diary) -> Result<(), FileError> {
+        match step {
+            Step::AwaitRequest => self.settle(diary),
+            step if step.rests_on_disk() => self.root.settle(),
+            _ => Ok(()),
+        }
+    }
+
+    fn settle(&self, diary: &mut Diary) -> Result<(), FileError> {
+        self.root.settle()?;
+        diary.keep(self.root)
     }
 
     fn learn(

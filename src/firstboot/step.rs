@@ -118,6 +118,13 @@ impl Step {
         )
     }
 
+    /// Returns whether what was written before must survive a power cut once this is done: a server that signs a key or
+    /// holds a claim outlives a disk that has lost either, and a link needs what it leads to. All else that a power cut
+    /// takes is done again, as if the cut had come before it.
+    pub fn rests_on_disk(&self) -> bool {
+        matches!(self, Self::SendRequest | Self::LinkCertificate(_) | Self::CreateClaim(_))
+    }
+
     /// Returns whether it is a call of EC2.
     pub fn is_call(&self) -> bool {
         matches!(

@@ -141,7 +141,8 @@ pub fn open_special(path: &Path) -> Result<File, FileError> {
 /// As the system says.
 #[expect(clippy::disallowed_methods, reason = "this is the port")]
 pub fn append(path: &Path) -> Result<File, FileError> {
-    let file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let file = fault::check_write()
+        .and_then(|()| fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path));
     file.map_err(FileError::at("open", path))
 }
 
@@ -170,13 +171,18 @@ pub fn remove_empty(path: &Path) {
 /// # Errors
 /// As the system says; the old file is then as it was.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    replacement(path, bytes, mode)?.commit(Existing::Replace)
+}
+
+/// Returns what [`replace`] puts in place.
+pub(super) fn replacement(path: &Path, bytes: &[u8], mode: u32) -> Result<Pending, FileError> {
     let pending = Pending::new(path, mode)?;
     pending
         .file()
         .set_permissions(fs::Permissions::from_mode(mode))
         .map_err(FileError::at("set mode of", path))?;
     pending.write_at(bytes, 0)?;
-    pending.commit(Existing::Replace)
+    Ok(pending)
 }
 
 /// Syncs a file and gives it another name on the same filesystem, in a folder that is made where missing.

@@ -2,33 +2,56 @@
 //! The tree that a node's files hang from: `/` on a machine, any folder for a dry run or a test.
 //!
 //! Paths are the node's own, absolute ones. Whatever is changed here is durable when the method returns: the file is
-//! synced, has its name, and the folder is synced. A tree is trusted: links in it are followed as the machine would.
+//! synced, has its name, and the folder is synced. In a [`Root::batched`] tree the folders are synced by [`Root::settle`]
+//! alone. A tree is trusted: links in it are followed as the machine would.
+
+mod names;
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::fault;
-use super::files::{self, FileError};
+use super::files::{self, Existing, FileError};
+use names::Names;
 
 /// The tree that a node's files hang from.
 #[derive(Debug, Clone)]
-pub struct Root(PathBuf);
+pub struct Root {
+    folder: PathBuf,
+    /// What waits for [`Root::settle`]; none: nothing may wait.
+    names: Option<Names>,
+}
 
 impl Root {
     /// Returns the tree below a folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { folder: folder.into(), names: None }
+    }
+
+    /// Returns the same tree, whose files are still synced before they get their names, but whose names are durable only
+    /// after [`Root::settle`]: one sync of a folder is then enough for all that happened in it.
+    #[must_use]
+    pub fn batched(&self) -> Self {
+        Self { folder: self.folder.clone(), names: Some(Names::default()) }
+    }
+
+    /// Makes durable what names were given and taken since the last time.
+    ///
+    /// # Errors
+    /// As the system says; then it is still to be done.
+    pub fn settle(&self) -> Result<(), FileError> {
+        self.names.as_ref().map_or(Ok(()), Names::settle)
     }
 
     /// Returns whether it is the machine's own.
     pub fn is_machine(&self) -> bool {
-        self.0 == Path::new("/")
+        self.folder == Path::new("/")
     }
 
     /// Returns where a path of the node lies.
     pub fn at(&self, path: &str) -> PathBuf {
-        self.0.join(path.trim_start_matches('/'))
+        self.folder.join(path.trim_start_matches('/'))
     }
 
     /// Reads a file of at most `max_bytes`; none if it is not there.
@@ -96,7 +119,34 @@ impl Root {
     /// As the system says; the old file is then as it was.
     pub fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         self.make_folders(path, mode)?;
-        files::replace(&self.at(path), bytes, mode)
+        let path = self.at(path);
+        files::replacement(&path, bytes, mode)?.name(Existing::Replace)?;
+        self.gave_name_in(files::folder_of(&path))
+    }
+
+    /// Makes or replaces a file that is of this boot alone: it is never seen half-written, but a power cut may take it.
+    ///
+    /// # Errors
+    /// As the system says; the old file is then as it was.
+    pub fn replace_passing(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        self.make_folders(path, mode)?;
+        files::replacement(&self.at(path), bytes, mode)?.name_unsynced(files::Existing::Replace)
+    }
+
+    /// Opens a file of its owner's alone to write at its end, and makes it and the folders above it where missing. What is
+    /// written is not durable before it is synced.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn append(&self, path: &str) -> Result<std::fs::File, FileError> {
+        self.make_folders(path, 0o600)?;
+        let path = self.at(path);
+        let is_new = !path.exists();
+        let file = files::append(&path)?;
+        if is_new {
+            self.gave_name_in(files::folder_of(&path))?;
+        }
+        Ok(file)
     }
 
     /// Makes or replaces a symbolic link, and makes the folders above it.
@@ -114,20 +164,32 @@ impl Root {
             .and_then(|()| std::os::unix::fs::symlink(target, &temporary))
             .and_then(|()| std::fs::rename(&temporary, &link));
         made.map_err(FileError::at("link", &link))?;
-        files::sync_folder(files::folder_of(&link))
+        self.gave_name_in(files::folder_of(&link))
     }
 
-    /// Removes a file or link; one that is not there is no error.
+    /// Removes a file or link; one that is not there is no error. What takes its place is durable before.
     ///
     /// # Errors
     /// As the system says.
     pub fn remove(&self, path: &str) -> Result<(), FileError> {
         let path = self.at(path);
+        let folder = files::folder_of(&path);
+        let Some(names) = &self.names else {
+            files::remove(&path)?;
+            return sync_if_there(folder);
+        };
+        names.settle_given()?;
         files::remove(&path)?;
-        match files::sync_folder(files::folder_of(&path)) {
-            Err(error) if is_absent(&error.source) => Ok(()),
-            other => other,
+        names.took(folder);
+        Ok(())
+    }
+
+    fn gave_name_in(&self, folder: &Path) -> Result<(), FileError> {
+        match &self.names {
+            Some(names) => names.gave(folder),
+            None => files::sync_folder(folder)?,
         }
+        Ok(())
     }
 
     /// The folder of a secret is its owner's alone, those above it are not. The new folders' names are synced with their parents.
@@ -151,10 +213,18 @@ impl Root {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(FileError::at("make folder", folder)(error));
                 }
-                _ => files::sync_folder(files::folder_of(folder))?,
+                _ => self.gave_name_in(files::folder_of(folder))?,
             }
         }
         Ok(())
+    }
+}
+
+/// Syncs a folder; one that is not there has nothing to lose.
+fn sync_if_there(folder: &Path) -> Result<(), FileError> {
+    match files::sync_folder(folder) {
+        Err(error) if is_absent(&error.source) => Ok(()),
+        other => other,
     }
 }
 
@@ -163,28 +233,4 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_and_links_hang_from_the_root() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        assert_eq!(root.text("/a/b/c", 10).unwrap(), None);
-        root.replace("/a/b/c", b"x", 0o600).unwrap();
-        assert_eq!(root.text("/a/b/c", 10).unwrap().as_deref(), Some("x"));
-        assert_eq!((root.mode("/a").unwrap(), root.mode("/a/b").unwrap()), (Some(0o755), Some(0o700)));
-        root.replace("/open/d", b"y", 0o644).unwrap();
-        assert_eq!((root.mode("/open").unwrap(), root.mode("/open/d").unwrap()), (Some(0o755), Some(0o644)));
-        for target in ["c", "d"] {
-            root.replace_link("/a/b/current", target).unwrap();
-            assert_eq!(root.link("/a/b/current").unwrap().unwrap().to_str(), Some(target));
-        }
-        assert_eq!(root.link("/a/b/c").unwrap(), None, "a file is no link");
-        assert_eq!(root.list("/a/b").unwrap(), ["c", "current"]);
-        root.remove("/a/b/c").unwrap();
-        root.remove("/a/b/c").unwrap();
-        root.remove("/nowhere/c").unwrap();
-        assert_eq!(root.read("/a/b/c", 10).unwrap(), None);
-    }
-}
+mod tests;

@@ -146,21 +146,21 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
             Ok(Exit::Usage)
         }
         Word::Run { phase: Some(Phase::Addons), .. } => {
-            Ok(end(run.addons(&mut Diary::begin(root, false)?).await?))
+            Ok(end(run.addons(&mut Diary::begin(false)?).await?))
         }
         Word::Run { dry_run, phase } if is_plane && phase != Some(Phase::Api) => {
             if dry_run {
                 dry_files(&files)
             } else {
-                Ok(end(files.files(&mut Diary::begin(root, true)?).await?))
+                Ok(end(files.files(&mut Diary::begin(true)?).await?))
             }
         }
         Word::Run { dry_run: true, .. } => dry_run(&run),
-        Word::Run { phase: Some(Phase::Api), .. } => Ok(end(run.api(&mut Diary::begin(root, true)?).await?)),
-        Word::Run { .. } => Ok(end(run.run(&mut Diary::begin(root, true)?).await?)),
+        Word::Run { phase: Some(Phase::Api), .. } => Ok(end(run.api(&mut Diary::begin(true)?).await?)),
+        Word::Run { .. } => Ok(end(run.run(&mut Diary::begin(true)?).await?)),
         Word::Verify => {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
-            Ok(end(run.run(&mut Diary::begin(root, false)?).await?))
+            Ok(end(run.run(&mut Diary::begin(false)?).await?))
         }
         Word::Share if !is_plane => {
             eprintln!("kiln-firstboot: only a control plane shares what is its cluster's");
@@ -169,10 +169,10 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         Word::Share => {
             let ssm = facts.as_ref().map(|facts| look_cloud::ssm(facts, &told.cloud)).transpose()?;
             let scaling = facts.as_ref().map(|facts| look_cloud::scaling(facts, &told.cloud)).transpose()?;
-            Ok(end(run.share(&mut Diary::begin(root, false)?, ssm.as_ref(), scaling.as_ref()).await?))
+            Ok(end(run.share(&mut Diary::begin(false)?, ssm.as_ref(), scaling.as_ref()).await?))
         }
         Word::Images => import_images(root, &told),
-        Word::Repair => Ok(end(run.repair(&mut Diary::begin(root, true)?).await?)),
+        Word::Repair => Ok(end(run.repair(&mut Diary::begin(true)?).await?)),
         Word::Explain => tell(&run, &files, Format::Text),
         Word::Status { format } => tell(&run, &files, format),
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One machine's own state: its disk, what this run has learnt, which program runs, and whether pods run.
 //!
-//! A durable change is one step here: `host::files::replace` syncs the file before it is renamed and the folder after
-//! it, so that a power cut shows the old file or the new one. A cut that comes before the folder is synced shows
-//! either; here that is the cut before the step, or after it.
+//! A change is one step here: `host::files` syncs a file before it is renamed, so that a power cut shows the old file or
+//! the new one. Which of them is open until the folder is synced, and a run syncs folders for many changes at once
+//! (`run::settle_for`): until then a power cut may undo the last of them, as many as it likes, whatever servers have been
+//! told meanwhile. (It may also undo one and leave a later one in another folder: a journalling filesystem does not, and
+//! no two changes that are settled together lean on each other.)
 
 use super::super::claim::{Record, State};
 use super::super::identity::Identity;
@@ -41,6 +43,17 @@ pub(super) struct Local {
     pub(super) pods: Option<u8>,
     /// The blocks that the files, and the last file, are rendered for.
     rendered: [Option<u8>; 2],
+    /// What a power cut may show instead: the disk before each change whose name is not yet durable, the oldest first.
+    undone: Vec<Undone>,
+    /// Whether one of those changes gave a name.
+    gave: bool,
+}
+
+/// A disk as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Undone {
+    disk: Disk,
+    rendered: [Option<u8>; 2],
 }
 
 /// Where the model's network files are.
@@ -65,7 +78,7 @@ impl Local {
             ..Disk::default()
         };
         let seen = Observed { machine, disk, ..Observed::default() };
-        Self { phase: Phase::Run, seen, pods: None, rendered: [None; 2] }
+        Self { phase: Phase::Run, seen, pods: None, rendered: [None; 2], undone: Vec::new(), gave: false }
     }
 
     /// Returns a machine that has its certificate: what comes before meets no other machine.
@@ -105,8 +118,9 @@ impl Local {
         is_recorded || matches!(&self.seen.server.node, Node::Seen(node) if number(&node.uid) == uid)
     }
 
-    /// Begins a program: it knows nothing of the server, and looks at the machine.
+    /// Begins a program: it knows nothing of the server, and looks at the machine. The one before it has settled.
     pub(super) fn begin(&mut self, phase: Phase, pool: &Ranges) {
+        self.settle();
         self.seen.server = Server::default();
         self.seen.trouble = None;
         self.seen.is_patience_over = false;
@@ -117,8 +131,24 @@ impl Local {
         self.look(pool);
     }
 
-    /// A power cut, and the next boot.
-    pub(super) fn crash(&mut self, pool: &Ranges) {
+    /// Returns how many changes a power cut may undo.
+    pub(super) fn unsettled(&self) -> usize {
+        self.undone.len()
+    }
+
+    /// Makes all names durable.
+    pub(super) fn settle(&mut self) {
+        self.undone.clear();
+        self.gave = false;
+    }
+
+    /// A power cut that undoes the last `changes`, and the next boot.
+    pub(super) fn crash(&mut self, changes: usize, pool: &Ranges) {
+        if let Some(at) = self.undone.len().checked_sub(changes)
+            && let Some(Undone { disk, rendered }) = self.undone.get(at).cloned()
+        {
+            (self.seen.disk, self.rendered) = (disk, rendered);
+        }
         self.pods = None;
         self.begin(Phase::Run, pool);
     }
@@ -140,8 +170,14 @@ impl Local {
         self.seen.machine.may_run_pods |= self.pods.is_some();
     }
 
-    /// Does a durable change, and looks again.
+    /// Does a change, and looks again.
     pub(super) fn change(&mut self, step: &Step, pool: &Ranges) {
+        // `Root::remove` does so where names were given.
+        if step.rests_on_disk() || (matches!(step, Step::Remove(_)) && self.gave) {
+            self.settle();
+        }
+        self.gave |= !matches!(step, Step::Remove(_));
+        self.undone.push(Undone { disk: self.seen.disk.clone(), rendered: self.rendered });
         let block = self.block(pool);
         let disk = &mut self.seen.disk;
         match step {

@@ -30,6 +30,8 @@ pub(super) struct Model {
     pub(super) start: Local,
     /// What decides a run, and what a verification: production's, or a mutant's.
     pub(super) decide: [Decide; 2],
+    /// Before which requests all names are durable: [`Step::rests_on_disk`], or a mutant's.
+    pub(super) settles: fn(&Step) -> bool,
     /// Whether a timer verifies while the node runs.
     pub(super) has_timer: bool,
     /// Whether a kubelet may be started again after its Node is gone.

@@ -91,3 +91,9 @@ fn an_index_recorded_after_its_create_is_lost_in_a_power_cut() {
     let mutant = Model { decide: [recorded_after_its_create, verify], ..model(1, 2, 0) };
     is_caught("a free block is found", mutant);
 }
+
+#[test]
+fn an_index_that_a_power_cut_can_take_after_its_create_is_lost_too() {
+    let mutant = Model { settles: |_| false, ..model(1, 2, 0) };
+    is_caught("a free block is found", mutant);
+}

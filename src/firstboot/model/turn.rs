@@ -99,9 +99,18 @@ fn own(machines: &mut Machines, world: &World, machine: usize, found: &mut Vec<(
         }
         Move::Rest => rested(machines, from, &mut |what, to| found.push(((what, machine), put(to)))),
     }
-    let to = machines.moved(from, "crash", |local, pool| local.crash(pool));
-    found.push(((What::Crash, machine), put(to)));
+    let count = machines.local(from).unsettled() + 1;
+    for (undone, name) in CRASHES[..count].iter().enumerate() {
+        let to = machines.moved(from, name, |local, pool| local.crash(undone, pool));
+        found.push(((What::Crash, machine), put(to)));
+    }
 }
+
+/// A power cut that undoes none, one, ... of a machine's last changes.
+const CRASHES: [&str; 10] = [
+    "crash", "crash, 1", "crash, 2", "crash, 3", "crash, 4", "crash, 5", "crash, 6", "crash, 7", "crash, 8",
+    "crash, 9",
+];
 
 fn asked(
     machines: &mut Machines,
@@ -110,7 +119,10 @@ fn asked(
     step: &Step,
     found: &mut Vec<(Turn, World)>,
 ) {
-    let from = world.locals[machine];
+    let mut from = world.locals[machine];
+    if (machines.model.settles)(step) {
+        from = machines.moved(from, "settle", |local, _| local.settle());
+    }
     let fresh = fresh(machines, world, machine);
     let (server, mut answer) = ask(world.server, machine, fresh, step, &machines.pool);
     if let (true, Answer::Listing(claims)) = (machines.model.lists_nodes, &mut answer) {

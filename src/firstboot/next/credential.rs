@@ -67,6 +67,10 @@ fn request(seen: &Observed) -> Part<()> {
         _ if !seen.machine.has_token => stuck(Reason::NoToken),
         Request::Unsent => act(Step::SendRequest),
         Request::Exists => act(Step::ReadRequest),
-        Request::Pending => act(Step::AwaitRequest),
+        Request::Pending => match seen.disk.credential.first() {
+            // What needs no certificate is written while it is being signed.
+            Some(path) => act(Step::Write(path.clone())),
+            None => act(Step::AwaitRequest),
+        },
     }
 }

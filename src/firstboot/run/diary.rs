@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The diary of a run: each change goes into the ledger at once, the whole becomes the report at the end.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use super::super::apply::ApplyError;
@@ -15,7 +16,7 @@ use crate::cluster::Counts;
 use crate::exit::Exit;
 use crate::host::files::FileError;
 use crate::host::root::Root;
-use crate::host::{clock, journal, machine};
+use crate::host::{clock, fault, journal, machine};
 use crate::mark;
 use crate::report::{REPORT, Report};
 
@@ -26,7 +27,10 @@ const LEDGER_MAX_BYTES: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct Diary {
     start: Instant,
-    ledger: Ledger,
+    /// Whether the ledger was found fit to go on from.
+    is_begun: bool,
+    /// Whether the ledger has what a power cut may take.
+    is_ahead: bool,
     report: Report,
     is_kept: bool,
 }
@@ -35,9 +39,8 @@ impl Diary {
     /// Begins a run's diary. A run that only judges keeps no report: it would take the place of the boot's.
     ///
     /// # Errors
-    /// When the ledger is there and can't be read.
-    pub fn begin(root: &Root, is_kept: bool) -> Result<Self, FileError> {
-        let ledger = root.text(LEDGER, LEDGER_MAX_BYTES)?;
+    /// When the kernel does not say which boot this is.
+    pub fn begin(is_kept: bool) -> Result<Self, FileError> {
         let report = Report {
             version: 1,
             kiln: mark::VERSION.to_owned(),
@@ -45,12 +48,7 @@ impl Diary {
             started_s: clock::now_s(),
             ..Report::default()
         };
-        Ok(Self {
-            start: Instant::now(),
-            ledger: ledger.map_or_else(Ledger::default, |text| Ledger::parse(&text)),
-            report,
-            is_kept,
-        })
+        Ok(Self { start: Instant::now(), is_begun: false, is_ahead: false, report, is_kept })
     }
 
     /// Returns the report as it stands.
@@ -69,7 +67,8 @@ impl Diary {
         Report { exit: Some(Exit::Done as u8), ..self.report.clone() }.line()
     }
 
-    /// Takes down one try of a step. What changed the disk or the server is in the ledger when this returns.
+    /// Takes down one try of a step. What changed the disk or the server is in the ledger when this returns, and durable
+    /// after [`Diary::keep`].
     pub(super) fn tried(
         &mut self,
         root: &Root,
@@ -101,8 +100,28 @@ impl Diary {
 
     fn enter(&mut self, root: &Root, step: &str, what: String, took_ms: u64) -> Result<(), FileError> {
         let boot = self.report.boot.clone();
-        self.ledger.push(Entry { at_s: clock::now_s(), boot, step: step.to_owned(), what, took_ms });
-        root.replace(LEDGER, self.ledger.text().as_bytes(), 0o600)
+        let entry = Entry { at_s: clock::now_s(), boot, step: step.to_owned(), what, took_ms };
+        if !std::mem::replace(&mut self.is_begun, true) {
+            begin(root)?;
+        }
+        let mut ledger = root.append(LEDGER)?;
+        let written = fault::check_write().and_then(|()| ledger.write_all(entry.line().as_bytes()));
+        written.map_err(FileError::at("write", &root.at(LEDGER)))?;
+        self.is_ahead = true;
+        Ok(())
+    }
+
+    /// Makes the ledger durable: before whatever may take long, and at the end.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(super) fn keep(&mut self, root: &Root) -> Result<(), FileError> {
+        if self.is_ahead {
+            let synced = root.append(LEDGER)?.sync_data();
+            synced.map_err(FileError::at("sync", &root.at(LEDGER)))?;
+            self.is_ahead = false;
+        }
+        Ok(())
     }
 
     /// Ends the run. A report that can't be written takes nothing from what was done, so that is no failure.
@@ -114,11 +133,12 @@ impl Diary {
         counts: Counts,
     ) -> Ending {
         let exit = reason.as_ref().map_or(Exit::Done, Reason::exit);
+        let _ = self.keep(root);
         self.fill(&seen, counts);
         self.report.exit = Some(exit as u8);
         self.report.reason = reason.as_ref().map(ToString::to_string);
         if self.is_kept {
-            let _ = root.replace(REPORT, self.report.text().as_bytes(), 0o644);
+            let _ = root.replace_passing(REPORT, self.report.text().as_bytes(), 0o644);
         }
         // A check that found all well, once a minute, is no news.
         if self.is_kept || reason.is_some() {
@@ -136,5 +156,14 @@ impl Diary {
         }
         self.report.requests = counts.requests;
         self.report.took_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+}
+
+/// What a power cut has torn, or has grown too long, is not gone on from.
+fn begin(root: &Root) -> Result<(), FileError> {
+    let text = root.text(LEDGER, LEDGER_MAX_BYTES)?;
+    match text.as_deref().and_then(Ledger::begun_anew) {
+        Some(text) => root.replace(LEDGER, text.as_bytes(), 0o600),
+        None => Ok(()),
     }
 }

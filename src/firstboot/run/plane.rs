@@ -236,6 +236,7 @@ impl Run<'_> {
         outcome: Result<Outcome, ApplyError>,
     ) -> Result<(), RunError> {
         diary.tried(self.root, step, begun, &outcome)?;
+        diary.keep(self.root).map_err(ApplyError::from)?;
         outcome?;
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Cache {
         // Before the file has its name, so that none is ever without.
         let (kind, key) = (name_of(path.parent().unwrap_or(self.root())), name_of(&path));
         self.record_put(&sums(&kind), &key, blocks.to_string().as_bytes())?;
-        Ok(named_by(pending.commit_unsynced(Existing::Keep))?)
+        Ok(named_by(pending.name_unsynced(Existing::Keep))?)
     }
 
     /// Returns the file of `kind` that was made from `key`, if it is there, and marks it as used now.

@@ -129,28 +129,41 @@ impl Pending {
     /// # Errors
     /// As the system says; with [`Existing::Keep`] also if the name is taken. The name is then as it was.
     pub fn commit(self, existing: Existing) -> Result<(), FileError> {
-        let synced = fault::check_write().and_then(|()| self.file.sync_all());
-        synced.map_err(FileError::at("put in place", &self.path))?;
-        self.commit_unsynced(existing)
+        let folder = folder_of(&self.path).to_owned();
+        self.name(existing)?;
+        sync_folder(&folder)
     }
 
-    /// As [`Pending::commit`], but what the file holds reaches the disk when the kernel likes: after a loss of power it may
-    /// be anything. Only for what is checked before it is believed.
+    /// Syncs the file and gives it its name; a power cut may take the name again until the folder is synced.
     ///
     /// # Errors
     /// As [`Pending::commit`].
-    pub fn commit_unsynced(mut self, existing: Existing) -> Result<(), FileError> {
-        let result = self.put_in_place(existing).map_err(FileError::at("put in place", &self.path));
-        if result.is_ok() {
+    pub fn name(self, existing: Existing) -> Result<(), FileError> {
+        self.finish(|pending| {
+            pending.file.sync_all()?;
+            pending.put_in_place(existing)
+        })
+    }
+
+    /// Gives the file its name and syncs nothing: after a loss of power it may hold anything. Only for what is of this boot
+    /// alone, or checked before it is believed.
+    ///
+    /// # Errors
+    /// As [`Pending::commit`].
+    pub fn name_unsynced(self, existing: Existing) -> Result<(), FileError> {
+        self.finish(|pending| pending.put_in_place(existing))
+    }
+
+    fn finish(mut self, put: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<(), FileError> {
+        let put = fault::check_write().and_then(|()| put(&mut self));
+        if put.is_ok() {
             self.temporary = None;
-            sync_folder(folder_of(&self.path))?;
         }
-        result
+        put.map_err(FileError::at("put in place", &self.path))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn put_in_place(&mut self, existing: Existing) -> io::Result<()> {
-        fault::check_write()?;
         if self.temporary.is_none() {
             let name = match existing {
                 Existing::Keep => self.path.clone(),

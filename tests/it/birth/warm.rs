@@ -24,10 +24,10 @@ pub fn control_plane_changes_nothing(bench: &Bench) {
         String::from_utf8(output.stdout).unwrap()
     };
     let before = states();
-    assert!(before.contains("/var/lib/kiln/ledger.json:"), "{before}");
+    assert!(before.contains("/var/lib/kiln/ledger.jsonl:"), "{before}");
     for words in [&["run"][..], &["run", "--phase", "api"], &["verify"]] {
         bench.first_boot(words);
-        let ledger = std::fs::read_to_string(bench.root().join("var/lib/kiln/ledger.json")).unwrap();
+        let ledger = std::fs::read_to_string(bench.root().join("var/lib/kiln/ledger.jsonl")).unwrap();
         assert_eq!(states(), before, "{words:?}: {ledger}");
     }
 }

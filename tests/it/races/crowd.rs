@@ -174,7 +174,7 @@ impl Machine {
             attachment: None,
             ec2: None,
         };
-        let mut diary = Diary::begin(root, true).unwrap();
+        let mut diary = Diary::begin(true).unwrap();
         run.run(&mut diary).await.unwrap()
     }
 

@@ -38,7 +38,7 @@ fn alone(endpoint: &str, links: &[&str]) -> Ending {
             assert!(done.success(), "{words}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run.run(&mut Diary::begin(&root, true).unwrap())).unwrap()
+        runtime.block_on(run.run(&mut Diary::begin(true).unwrap())).unwrap()
     };
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }

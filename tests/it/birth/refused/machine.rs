@@ -59,7 +59,7 @@ pub fn disks(place: &Place) {
     let ended = by(&worker, "mount --bind TREE TREE && mount -o remount,bind,ro TREE && exec \"$@\"");
     assert!(ended.said.contains(": Read-only file system (os error 30)"), "{}", ended.said);
     ended.is(1);
-    for kib in [4, 8, 16, 24] {
+    for kib in [4, 8, 12, 16] {
         let worker = place.worker(|_| ());
         let script = format!(
             "mkdir -p TREE/var && mount -t tmpfs -o size={kib}k tmpfs TREE/var && \"$@\"; code=$?
