@@ -14,18 +14,25 @@ use crate::it::birth::worker::{Worker, told};
 use crate::measured;
 use crate::rounds::{Case, Ratio, Taken, Times};
 
-pub const CASES: [Case; 7] = [
+pub const CASES: [Case; 8] = [
     ("calibration", "SHA-256 of 64 MiB"),
     ("birth", "a worker's first boot, the process from start to end"),
     ("podcidr", "the same until spec.podCIDRs is set"),
     ("certificate", "a bare request with the token until it is signed"),
+    ("bare node", "the same, then its Node, claim and podCIDRs as that node, nothing on a disk"),
     ("warm", "a later boot of a node, the process from start to end"),
     ("get", "one connection, TLS handshake and GET of the claim"),
     ("curl", "the same by curl, the process from start to end"),
 ];
 
-/// The targets; curl's row has none.
-pub const RATIOS: [Ratio; 3] = [("podcidr", "certificate", 1.3), ("warm", "get", 1.5), ("warm", "curl", 1.5)];
+/// The targets; curl's row and the bare node's have none, and are there to see.
+pub const RATIOS: [Ratio; 5] = [
+    ("podcidr", "certificate", 1.3),
+    ("bare node", "certificate", 1.3),
+    ("podcidr", "bare node", 1.3),
+    ("warm", "get", 1.5),
+    ("warm", "curl", 1.5),
+];
 
 /// A worker's first boot, in seconds on a processor, and its memory in kB.
 const CPU_MAX_S: f64 = 0.060;
@@ -74,6 +81,7 @@ impl<'a> Cases<'a> {
             "birth" => self.birth(count).0,
             "podcidr" => self.birth(count).1,
             "certificate" => only(floor::certificate(self.bench, &format!("bare-{count}"))),
+            "bare node" => only(floor::node(self.bench, &format!("node-{count}"))),
             "warm" => self.warm(),
             "get" => only(floor::get(self.bench, &self.credential, &self.claim)),
             "curl" => self.curl(),
