@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod look;
 pub mod look_cloud;
 pub mod look_control;
+pub mod machine;
 pub mod network;
 pub mod next;
 pub mod node;

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::identity::Identity;
-use super::observed::Claim;
 use crate::ipam::{self, Ranges};
 
 /// Misses after which one list costs less than going on: at 98 % used, blind probing takes up to 85 creates (3.2).
@@ -50,6 +49,21 @@ pub enum State {
     Intended,
     /// It was read with the Node's live UID, and `spec.podCIDRs` was set.
     Held,
+}
+
+/// A claim as a read or a create found it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// It exists; whose it is must be read.
+    Exists,
+    /// Read, or created just now: owner's UID, instance and nonce are those recorded.
+    Mine,
+    /// The owner is this machine's Node, but another machine or installation made it.
+    Twin,
+    /// Somebody else's: the holder's name.
+    Other(String),
+    /// There is none.
+    Absent,
 }
 
 /// All claims, as one consistent list of names and owners showed them.

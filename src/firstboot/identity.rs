@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::observed::Machine;
+use super::machine::Machine;
 use super::reason::Reason;
 use crate::settings::Node;
 

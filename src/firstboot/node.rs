@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::identity::Identity;
-use super::observed::{Machine, NodeSeen};
+use super::machine::Machine;
+use super::observed::NodeSeen;
 use crate::cluster::{NewNode, Node, Taint};
 use crate::ipam::mirror;
 use crate::names::{INSTANCE, MIRROR};

@@ -4,14 +4,18 @@
 //! Plain data: nothing here acts. A crash loses [`Server`] and nothing else, so whoever keeps the disk and starts
 //! with [`Server::default`] has a restarted machine.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+mod vpc;
 
-use super::claim::{Listing, Record, State};
+use std::collections::BTreeSet;
+
+use super::claim::{Claim, Listing, Record, State};
 use super::identity::Identity;
+use super::machine::Machine;
 use super::reason::Reason;
-use super::vpc::{self, Attachment, Routed};
+use super::vpc::Routed;
 use crate::ipam::Ranges;
+
+pub use vpc::Vpc;
 
 /// All that [`super::next::next`] decides from, the settings apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -23,7 +27,7 @@ pub struct Observed {
     /// What the server has answered in this run.
     pub server: Server,
     /// What EC2 has answered in this run.
-    pub vpc: vpc::Seen,
+    pub vpc: Vpc,
     /// Why the last request brought nothing; waiting clears it.
     pub trouble: Option<Reason>,
     /// Whether a node with a recorded claim has waited for the server as long as it may.
@@ -35,35 +39,6 @@ impl Observed {
     pub fn is_held(&self) -> bool {
         matches!(&self.disk.claim, Found::Is(record) if record.state == State::Held)
     }
-}
-
-/// The machine, apart from kiln's files.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Machine {
-    /// The kernel's host name.
-    pub hostname: String,
-    /// What tells it from its clones: from the settings, SMBIOS or the machine id.
-    pub instance_id: Option<String>,
-    /// By what else a Node that kubelet registered can be recognised: SMBIOS' UUID and the machine id, lower case.
-    pub hardware_ids: Vec<String>,
-    /// Source addresses towards the API servers and the other family's default route; empty before there is a route.
-    pub sources: Vec<IpAddr>,
-    /// Whether the link that the node's addresses are on is known, by which files and MTU are rendered.
-    pub has_uplink: bool,
-    /// Whether a bootstrap token is at hand.
-    pub has_token: bool,
-    /// Whether pods may be running on the recorded block: their bridge is there, or nobody has made sure.
-    pub may_run_pods: bool,
-    /// What an earlier block left behind, in the order of repair.
-    pub stale: Vec<String>,
-    /// What of the machine's own network contradicts the recorded block, such as an overlap.
-    pub contradiction: Option<String>,
-    /// Where in a VPC it is, if it is an instance that its metadata service knows.
-    pub attachment: Option<Attachment>,
-    /// Addresses that the machine was promised and that are on none of its links yet.
-    pub awaited: Vec<IpAddr>,
-    /// Chance for this run, 128 bits: it makes nonces.
-    pub chance: u128,
 }
 
 /// Something on the disk.
@@ -189,19 +164,4 @@ pub struct NodeSeen {
     pub pod_cidrs: Vec<String>,
     /// Whether this run made it.
     pub is_new: bool,
-}
-
-/// A claim as a read or a create found it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Claim {
-    /// It exists; whose it is must be read.
-    Exists,
-    /// Read, or created just now: owner's UID, instance and nonce are those recorded.
-    Mine,
-    /// The owner is this machine's Node, but another machine or installation made it.
-    Twin,
-    /// Somebody else's: the holder's name.
-    Other(String),
-    /// There is none.
-    Absent,
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a step came to, and how that changes what is known. Pure.
 
-use super::claim::{Listing, Record};
-use super::observed::{Claim, Node, NodeSeen, Observed, Request};
+use super::claim::{Claim, Listing, Record};
+use super::observed::{Node, NodeSeen, Observed, Request};
 use super::reason::Reason;
 use super::step::Step;
 use crate::ipam::Ranges;

@@ -133,7 +133,7 @@ pub fn label(node_uid: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firstboot::observed::Machine;
+    use crate::firstboot::machine::Machine;
 
     fn settings() -> Settings {
         serde_yaml::from_str(

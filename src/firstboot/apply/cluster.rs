@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Requests as the node itself: its Node, the pool, the claim.
 
-use super::super::claim::{self, Listing, Record};
+use super::super::claim::{self, Claim, Listing, Record};
 use super::super::identity::Identity;
 use super::super::node;
-use super::super::observed::{Claim, Node, Observed};
+use super::super::observed::{Node, Observed};
 use super::super::outcome::Outcome;
 use super::super::reason::Reason;
 use super::super::step::Step;

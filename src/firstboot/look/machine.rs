@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-use super::super::observed::Machine;
+use super::super::machine::Machine;
 use super::super::{identity, plane};
 use super::LookError;
 use crate::host::root::Root;

@@ -9,8 +9,9 @@
 
 use super::super::claim::{Record, State};
 use super::super::identity::Identity;
+use super::super::machine::Machine;
 use super::super::next::KEY;
-use super::super::observed::{Certificate, Disk, Found, Machine, Node, Observed, Server};
+use super::super::observed::{Certificate, Disk, Found, Node, Observed, Server};
 use super::super::outcome::Outcome;
 use super::super::reason::Reason;
 use super::super::step::Step;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Known mistakes, each as small a change of the production decisions as it can be made, and the law that finds it.
 
-use super::super::claim::State;
+use super::super::claim::{Claim, State};
 use super::super::next::{Next, next, verify};
-use super::super::observed::{Claim, Observed};
+use super::super::observed::Observed;
 use super::super::step::Step;
 use super::explore::explore;
 use super::law::TEARDOWN;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The API server of the model: what a request does to it, and what it answers, small enough to be a key of a table.
 
-use super::super::claim::{self, Listing, Record};
+use super::super::claim::{self, Claim, Listing, Record};
 use super::super::identity::Identity;
-use super::super::observed::{Claim, Node, NodeSeen, Request};
+use super::super::observed::{Node, NodeSeen, Request};
 use super::super::outcome::Outcome;
 use super::super::reason::{Fault, Reason};
 use super::super::step::Step;

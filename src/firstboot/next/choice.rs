@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::claim::{self, Candidate};
+use super::super::claim::{self, Candidate, Claim};
 use super::super::identity::Identity;
-use super::super::observed::{Claim, Found, NodeSeen, Observed};
+use super::super::observed::{Found, NodeSeen, Observed};
 use super::super::reason::Reason;
 use super::super::step::Step;
 use super::{Next, Part, act, stuck};

@@ -3,9 +3,9 @@
 
 use ipnet::IpNet;
 
-use super::super::claim::{Record, State};
+use super::super::claim::{Claim, Record, State};
 use super::super::identity::Identity;
-use super::super::observed::{Claim, Found, Node, NodeSeen, Observed};
+use super::super::observed::{Found, Node, NodeSeen, Observed};
 use super::super::reason::{Fault, Reason};
 use super::super::step::{Step, listed};
 use super::choice::choose;

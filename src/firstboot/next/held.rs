@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A recorded claim: whether it still stands, and what to do where it is lost.
 
-use super::super::claim::{Record, State};
-use super::super::observed::{Claim, Found, Node, Observed};
+use super::super::claim::{Claim, Record, State};
+use super::super::observed::{Found, Node, Observed};
 use super::super::reason::Reason;
 use super::super::step::{Step, listed};
 use super::claimed::agrees;

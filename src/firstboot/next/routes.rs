@@ -2,13 +2,19 @@
 //! The block's routes in the VPC: switched on, described, written, described again, recorded.
 //!
 //! A later boot describes them once and repairs what is missing; there EC2 may fail, for pods must not die of it.
+//!
+//! The claim is the authority: whoever holds it may lead the block's packets to itself, and a route to the very block that
+//! leads elsewhere is a former holder's. Nothing but the block itself is ever touched.
 
-use super::super::claim::Record;
-use super::super::observed::{Claim, Found, Node, Observed};
+use ipnet::IpNet;
+
+use super::super::claim::{Claim, Record};
+use super::super::observed::{Found, Node, Observed};
 use super::super::reason::Reason;
 use super::super::step::Step;
 use super::super::vpc::{self, Fault, Routed};
 use super::{CLAIM, Part, act, stuck};
+use crate::route::{Route, Table};
 use crate::settings::{Routes, Settings};
 
 /// After the files, and before the one that turns the node ready.
@@ -57,13 +63,40 @@ fn written(seen: &Observed, record: &Record, vpc: &str, routed: &Routed, is_done
     }
     let Some(tables) = &seen.vpc.tables else { return act(Step::ReadRoutes(vpc.to_owned())) };
     let tables = vpc::tables_of(tables, &routed.subnets, vpc).or_else(stuck)?;
-    let change = vpc::change(&tables, &routed.blocks, &routed.interface).or_else(stuck)?;
+    let change = change(&tables, &routed.blocks, &routed.interface).or_else(stuck)?;
     let Some(step) = change else {
         // Once more, for what was answered is not yet what is seen.
         return if seen.vpc.is_written { act(Step::ReadRoutes(vpc.to_owned())) } else { Ok(()) };
     };
     permitted(seen, record, &step)?;
     act(step)
+}
+
+/// Returns what is to be done first, so that all blocks have their route in all tables.
+/// A route that is not the block's own and takes packets away from it is a fault.
+fn change(tables: &[&Table], blocks: &[IpNet], interface: &str) -> Result<Option<Step>, Fault> {
+    for table in tables {
+        for block in blocks {
+            if let Some(inside) = table.inside(block) {
+                let Route { destination, target, .. } = inside.clone();
+                let table = table.id.clone();
+                return Err(Fault::Inside { table, destination, target, block: *block });
+            }
+            if let Some(step) = missing(table, *block, interface) {
+                return Ok(Some(step));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn missing(table: &Table, block: IpNet, interface: &str) -> Option<Step> {
+    let (interface, name) = (interface.to_owned(), table.id.clone());
+    match table.route_to(&block) {
+        None => Some(Step::CreateRoute { table: name, block, interface }),
+        Some(route) if route.target == interface && route.is_active => None,
+        Some(route) => Some(Step::ReplaceRoute { table: name, block, interface, was: route.target.clone() }),
+    }
 }
 
 /// What was written and does not show is waited for; a route of somebody else's is replaced only if a server has said in
@@ -91,3 +124,6 @@ fn is_confirmed(seen: &Observed, record: &Record) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::firstboot::claim::{self, Listing, State};
-use crate::firstboot::observed::{Certificate, Claim, Disk, Node, NodeSeen, Request, Server};
+use crate::firstboot::claim::{self, Claim, Listing, State};
+use crate::firstboot::observed::{Certificate, Disk, Node, NodeSeen, Request, Server};
 use crate::firstboot::outcome::Outcome;
 use crate::firstboot::reason::Fault;
 use crate::ipam::{self, Ranges};

@@ -2,12 +2,12 @@
 //! Which tables, and what is done to them, by examples; then the whole order, driven against a small EC2.
 
 use super::*;
-use crate::firstboot::claim::{Record, State};
+use crate::firstboot::claim::State;
 use crate::firstboot::identity::Identity;
 use crate::firstboot::next::{self, Next};
-use crate::firstboot::observed::{Certificate, Claim, Found, Observed};
+use crate::firstboot::observed::{Certificate, Vpc};
 use crate::firstboot::outcome::Outcome;
-use crate::settings::Settings;
+use crate::firstboot::vpc::{Attachment, tables_of};
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
@@ -175,7 +175,7 @@ fn tables_are_described_once_before_and_once_after_and_the_node_turns_ready_last
     ];
     assert_eq!(world.calls, expected);
     world.calls.clear();
-    world.seen.vpc = Seen::default();
+    world.seen.vpc = Vpc::default();
     assert_eq!(world.run(|_, _| None), Next::Done);
     assert_eq!(world.calls, ["routes-read"], "a later boot looks once");
 }
@@ -244,7 +244,7 @@ fn a_birth_waits_for_ec2_and_a_later_boot_goes_on_without_it() {
     assert_eq!(end, Next::Wait(throttled().into()));
     world.seen.vpc.rest();
     assert_eq!(world.run(|_, _| None), Next::Done);
-    world.seen.vpc = Seen { trouble: Some(throttled().into()), ..Seen::default() };
+    world.seen.vpc = Vpc { trouble: Some(throttled().into()), ..Vpc::default() };
     assert_eq!(world.run(|_, _| None), Next::Done, "its patience is over");
     world.seen.is_patience_over = false;
     assert_eq!(world.run(|_, _| None), Next::Wait(throttled().into()));
