@@ -84,7 +84,7 @@ pub struct Disk {
     pub credential: Vec<String>,
     /// The provisioner's file with the token, while it exists.
     pub token_file: Option<String>,
-    /// Temporary files in kiln's own folder: whoever wrote them was killed. Other folders' go when their file is written.
+    /// Temporary files in kiln's own folder and in kubelet's store: whoever wrote them was killed. Other folders' go when their file is written.
     pub leftovers: Vec<String>,
     /// What is recorded of the claim.
     pub claim: Found<Record>,

@@ -22,9 +22,13 @@ pub(super) fn records(root: &Root, seen: &mut Observed) -> Result<(), LookError>
     seen.disk.identity = record(root, IDENTITY)?;
     seen.disk.claim = record(root, CLAIM)?;
     seen.disk.routes = record(root, ROUTES)?;
-    let leftovers =
-        root.list(STATE)?.into_iter().filter(|name| name.starts_with('.') && name.contains(".kiln-"));
-    seen.disk.leftovers = leftovers.map(|name| format!("{STATE}/{name}")).collect();
+    seen.disk.leftovers.clear();
+    // A certificate's name has a date, so nobody writes that file again.
+    for folder in [STATE, STORE] {
+        let names = root.list(folder)?.into_iter();
+        let leftovers = names.filter(|name| name.starts_with('.') && name.contains(".kiln-"));
+        seen.disk.leftovers.extend(leftovers.map(|name| format!("{folder}/{name}")));
+    }
     Ok(())
 }
 
