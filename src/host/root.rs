@@ -130,7 +130,7 @@ impl Root {
     /// As the system says; the old file is then as it was.
     pub fn replace_passing(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         self.make_folders(path, mode)?;
-        files::replacement(&self.at(path), bytes, mode)?.name_unsynced(files::Existing::Replace)
+        files::replacement(&self.at(path), bytes, mode)?.name_unsynced(Existing::Replace)
     }
 
     /// Opens a file of its owner's alone to write at its end, and makes it and the folders above it where missing. What is

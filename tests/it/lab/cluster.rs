@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use kiln::firstboot::network::cni::{CONFLIST, LEASES, NETWORK};
+use kiln::lab::Node;
+
 use super::bench::{BOOT_LIMIT, ask, left, sysctls};
 use super::person::{Up, eventually, healthy};
 use super::rotation::ShortLived;
@@ -85,7 +88,36 @@ fn a_worker_dies_for_good(up: &mut Up) -> ShortLived {
     new
 }
 
+/// What repair takes down and what it starts again, each with what is another one afterwards.
+fn pieces(node: &Node) -> [(&'static str, String); 6] {
+    let started = |unit: &str| ask(node, &format!("systemctl show --value -p InvocationID {unit}"));
+    [
+        ("the bridge", ask(node, "cat /sys/class/net/cni0/ifindex")),
+        ("the conflist", ask(node, &format!("stat -c %i:%Z {CONFLIST}"))),
+        ("the pods", started("kubepods.slice")),
+        ("flannel", started("flanneld.service")),
+        ("kube-proxy", started("kube-proxy.service")),
+        ("kubelet", started("kubelet.service")),
+    ]
+}
+
+/// Everything that had the old claim is another one, no address is leased from before, and kubelet came last.
+fn is_repaired(node: &Node, before: &[(&'static str, String)]) {
+    for ((what, now), (_, was)) in pieces(node).iter().zip(before) {
+        assert!(!now.is_empty() && now != was, "{what} is still {was:?}");
+    }
+    let old = ask(node, &format!("find {LEASES}/{NETWORK} -name '*.*.*.*' ! -newer {CONFLIST}"));
+    assert_eq!(old, "", "leases of the lost block");
+    let since = |unit: &str| {
+        let told = ask(node, &format!("systemctl show --value -p ActiveEnterTimestampMonotonic {unit}"));
+        told.trim().parse::<u64>().unwrap()
+    };
+    let order = ["flanneld", "kube-proxy", "kubelet"].map(since);
+    assert!(order.is_sorted(), "flannel, kube-proxy, kubelet: {order:?}");
+}
+
 fn a_node_is_deleted_under_its_machine(up: &Up) {
+    let before = pieces(&up.node("worker-1"));
     let uid = up.delete_node("worker-1");
     up.ready_block("worker-1", REPAIR_LIMIT, |node| node.meta.uid != uid);
     // The check that found the claim lost has failed; the next one, within a minute or so, says that all is well.
@@ -96,5 +128,6 @@ fn a_node_is_deleted_under_its_machine(up: &Up) {
     let claims = up.claims();
     assert!(!claims.contains_key(&uid) && claims.values().all(|claims| claims.len() == 1), "{claims:?}");
     up.smoke();
+    is_repaired(&node, &before);
     up.audit();
 }
