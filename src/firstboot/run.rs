@@ -178,14 +178,10 @@ impl Run<'_> {
         Err(RunError::Turns(last))
     }
 
-    /// Names are made durable for many files at once: before a step that rests on them, and before a wait, which has the
-    /// time for it.
+    /// Names and ledger are made durable for many steps at once: before a step that rests on them, and before a wait, which
+    /// has the time for it.
     fn settle_for(&self, step: &Step, diary: &mut Diary) -> Result<(), FileError> {
-        match step {
-            Step::AwaitRequest => self.settle(diary),
-            step if step.rests_on_disk() => self.root.settle(),
-            _ => Ok(()),
-        }
+        if step.rests_on_disk() || *step == Step::AwaitRequest { self.settle(diary) } else { Ok(()) }
     }
 
     fn settle(&self, diary: &mut Diary) -> Result<(), FileError> {
