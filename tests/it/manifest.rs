@@ -70,8 +70,9 @@ fn what_is_commented_out_is_right_too() {
     let text = text("image/kiln.yaml").replace("\n  #   ", "\n  ");
     let read =
         |file: &Path| std::fs::read(here("image").join(file)).map_err(|error| error.kind().to_string());
-    let manifest =
+    let parsed =
         manifest::parse(Path::new("kiln.yaml"), &text, &read).unwrap_or_else(|error| panic!("{error}"));
+    let manifest = parsed.manifest;
     let added = manifest.components.iter().find(|component| component.name == "aws-cloud-controller-manager");
     assert!(added.is_some());
     assert!(manifest.units.iter().any(|unit| unit.name == "cloud-controller-manager.service"));
