@@ -234,10 +234,11 @@ fn the_lifecycle_controller_runs(cloud: &Cloud, plane: &Node) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
-    write(&format!("etc/systemd/system/{UNIT}"), &fs::read_to_string(units.join(UNIT)).unwrap());
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| fs::read_to_string(repository.join(path)).unwrap();
+    write(&format!("etc/systemd/system/{UNIT}"), &text(&format!("units/{UNIT}")));
     let config = "cloud-controller-manager.conf";
-    write(&format!("etc/kiln/{config}"), &fs::read_to_string(units.join(config)).unwrap());
+    write(&format!("etc/kiln/{config}"), &text(&format!("image/aws/{config}")));
     write("etc/double.pem", &cloud.double.ca);
     let endpoint = format!(
         "[Service]\nEnvironment=AWS_ENDPOINT_URL_EC2={} AWS_CA_BUNDLE=/etc/double.pem\n",

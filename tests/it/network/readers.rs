@@ -159,6 +159,8 @@ fn systemd_accepts_every_unit_of_the_folder() {
     }
     names.sort();
     assert!(names.iter().any(|name| name == "kiln-masquerade.service"));
+    // A component that the lab's image has not.
+    node.done("cp /usr/bin/true /opt/bin/aws-cloud-controller-manager");
     let (is_accepted, text) = node.said(&format!("systemd-analyze verify --man=no {}", names.join(" ")));
     assert!(is_accepted, "{text}");
     let ours: Vec<&str> =
