@@ -16,7 +16,15 @@ use crate::policies::cluster::{Cluster, NODES};
 /// Requests that register Nodes, and one that watches them.
 pub struct Ready {
     creates: Vec<RequestBuilder>,
-    watch: RequestBuilder,
+    watch: Watch,
+}
+
+/// A watch of the Nodes, which goes on where it was cut off: a server lets go of those who read too slowly.
+struct Watch {
+    client: reqwest::Client,
+    nodes: String,
+    /// The resourceVersion that was seen last.
+    from: String,
 }
 
 /// Prepares `count` Nodes, each with a connection of its own; what costs no request is not measured.
@@ -24,7 +32,7 @@ pub fn prepare(cluster: &Cluster, count: u32) -> Ready {
     pool::empty(cluster);
     let endpoint = &cluster.settings.api.endpoint;
     let list = cluster.admin.may(cluster, "GET", NODES, &Value::Null);
-    let from = list["metadata"]["resourceVersion"].as_str().unwrap();
+    let from = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     let admin = Credential::of_kubeconfig(&cluster.pki.with_file_name("admin.conf"));
     let admin = client(cluster, &format!("{}{}", admin.certificate_pem, admin.key_pem));
     let create = |machine: &Rc<Machine>| {
@@ -35,7 +43,7 @@ pub fn prepare(cluster: &Cluster, count: u32) -> Ready {
     let crowd = Crowd::new(cluster, &cluster.settings, endpoint);
     Ready {
         creates: crowd.machines("n", count).iter().map(create).collect(),
-        watch: admin.get(format!("{endpoint}{NODES}?watch=1&resourceVersion={from}")),
+        watch: Watch { client: admin, nodes: format!("{endpoint}{NODES}"), from },
     }
 }
 
@@ -73,17 +81,35 @@ fn client(cluster: &Cluster, pem: &str) -> reqwest::Client {
 }
 
 /// Follows the Nodes until so many of them have podCIDRs.
-async fn served(watch: RequestBuilder, count: usize) {
-    let mut answer = watch.send().await.unwrap();
-    let (mut bytes, mut served) = (Vec::new(), BTreeSet::new());
+async fn served(mut watch: Watch, count: usize) {
+    let mut served = BTreeSet::new();
     while served.len() < count {
-        bytes.extend_from_slice(&answer.chunk().await.unwrap().expect("the watch goes on"));
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = bytes.drain(..=end).collect();
-            let event: Value = serde_json::from_slice(&line).unwrap();
-            if !event["object"]["spec"]["podCIDR"].is_null() && event["type"] != "DELETED" {
-                served.insert(event["object"]["metadata"]["name"].to_string());
+        watch.follow(&mut served, count).await;
+    }
+}
+
+impl Watch {
+    /// Follows the Nodes until so many have podCIDRs, or the server ends the watch.
+    async fn follow(&mut self, served: &mut BTreeSet<String>, count: usize) {
+        let url = format!("{}?watch=1&resourceVersion={}", self.nodes, self.from);
+        let mut answer = self.client.get(url).send().await.unwrap();
+        let mut bytes = Vec::new();
+        while served.len() < count {
+            let Some(chunk) = answer.chunk().await.unwrap() else { return };
+            bytes.extend_from_slice(&chunk);
+            while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = bytes.drain(..=end).collect();
+                self.saw(&serde_json::from_slice(&line).unwrap(), served);
             }
+        }
+    }
+
+    fn saw(&mut self, event: &Value, served: &mut BTreeSet<String>) {
+        let metadata = &event["object"]["metadata"];
+        assert_ne!(event["type"], "ERROR", "{event}");
+        self.from = metadata["resourceVersion"].as_str().unwrap().to_owned();
+        if !event["object"]["spec"]["podCIDR"].is_null() && event["type"] != "DELETED" {
+            served.insert(metadata["name"].to_string());
         }
     }
 }
