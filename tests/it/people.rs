@@ -51,6 +51,16 @@ fn colours_are_for_terminals_alone_and_never_with_no_color() {
 }
 
 #[test]
+fn a_lab_before_any_image_says_how_to_bake_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(KILN).args(["lab", "up"]).current_dir(&folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let hint = "kiln: there is no image target/lab/kiln-lab.raw; image/bake-lab bakes target/lab/kiln-lab.raw, kiln bake any \
+                other\n";
+    assert_eq!((said.as_ref(), output.status.code()), (hint, Some(1)));
+}
+
+#[test]
 fn bars_are_drawn_on_a_terminal() {
     let shop = Shop::with_cold_cache(Layout::Former);
     let seen = on_terminal(&shop, "bake image/node.yaml -o out", &[]);

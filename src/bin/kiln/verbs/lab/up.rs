@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln lab up|add`: until all nodes are Ready, then a table of them and what to try next.
 
+use std::path::Path;
 use std::time::Instant;
 
 use kiln::exit::Exit;
@@ -17,6 +18,7 @@ use crate::surroundings::Surroundings;
 pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
     let lab = words.lab.lab(here)?;
+    is_there(&words.image)?;
     let network = network(words, here)?;
     let order = Order {
         image: words.image.clone(),
@@ -41,6 +43,18 @@ pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> 
             Err(error.into())
         }
     }
+}
+
+/// The first thing that somebody tries may be a lab, before any image was baked.
+fn is_there(image: &Path) -> Result<(), Failure> {
+    if image.exists() {
+        return Ok(());
+    }
+    let what = format!(
+        "there is no image {}; image/bake-lab bakes target/lab/kiln-lab.raw, kiln bake any other",
+        image.display()
+    );
+    Err(Failure::with(Exit::Failed, what))
 }
 
 const PRIVILEGED: &str =
