@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Skew: which versions of Kubernetes' parts, and of the container runtime, work together.
 //!
-//! Sources: kubernetes.io/releases/version-skew-policy (kubelet, kube-proxy, kube-controller-manager, kube-scheduler,
-//! kubectl); kubernetes.io/docs/setup/production-environment/tools/kubeadm/create-cluster-kubeadm, "version skew policy"
-//! (kubeadm); the release notes of Kubernetes 1.35 and 1.36 (containerd 1.x is last supported by kubelet 1.35); the release
-//! notes of 1.24 (docker only through cri-dockerd).
+//! Sources: kubernetes/website, content/en/releases/version-skew-policy.md at 01bc097 (kubelet, kube-proxy,
+//! kube-controller-manager, kube-scheduler, kubectl), and .../tools/kubeadm/create-cluster-kubeadm.md, "Version skew policy"
+//! (kubeadm); the announcement of Kubernetes 1.35 (the last whose kubelet works with containerd 1.x); containerd's
+//! RELEASES.md, "Kubernetes support" (kubelet 1.26 needs CRI v1).
 
 use crate::version::Version;
 
@@ -36,7 +36,8 @@ const RULES: [Rule; 8] = [
     Rule { part: "kube-controller-manager", against: API, below: 1, above: 0 },
     Rule { part: "kube-scheduler", against: API, below: 1, above: 0 },
     Rule { part: "kubectl", against: API, below: 1, above: 1 },
-    Rule { part: "kubeadm", against: API, below: 1, above: 1 },
+    // "The same version as kubeadm or one version older."
+    Rule { part: "kubeadm", against: API, below: 0, above: 1 },
     // Below: kubeadm may be up to three minors newer than the kubelet that it manages.
     Rule { part: "kubelet", against: "kubeadm", below: 3, above: 0 },
 ];
@@ -110,9 +111,15 @@ fn last(kubelet: Version, containerd: Version) -> Option<Skew> {
     })
 }
 
+/// Kubelets and kube-proxies before 1.25 may lie only two minor versions below.
+const THREE_BELOW_FROM: u32 = 25;
+
 fn apply(rule: &Rule, part: Version, against: Version) -> Option<Skew> {
     let Rule { part: name, against: other, below, above } = *rule;
-    let lowest = against.minor.saturating_sub(below);
+    let lowest = match against.minor.saturating_sub(below) {
+        old if below == 3 && old < THREE_BELOW_FROM => against.minor.saturating_sub(2),
+        lowest => lowest,
+    };
     let highest = against.minor + above;
     let is_near = part.major == against.major && (lowest..=highest).contains(&part.minor);
     (!is_near).then(|| Skew {
@@ -165,6 +172,22 @@ mod tests {
         }
         for kubelet in ["v1.32.9", "v1.37.0", "v2.36.0"] {
             assert_eq!(words(Some("v1.36.3"), &[("kubelet", kubelet)]).len(), 1, "{kubelet}");
+        }
+    }
+
+    #[test]
+    fn a_kubelet_before_1_25_may_be_two_minors_older() {
+        for (api, kubelet, wrong) in
+            [("v1.27.0", "v1.24.0", 1), ("v1.27.0", "v1.25.0", 0), ("v1.26.0", "v1.24.0", 0), ("v1.28.0", "v1.25.0", 0)]
+        {
+            assert_eq!(words(Some(api), &[("kubelet", kubelet)]).len(), wrong, "{kubelet} and {api}");
+        }
+    }
+
+    #[test]
+    fn a_kubeadm_is_of_its_servers_version_or_one_newer() {
+        for (kubeadm, wrong) in [("v1.34.0", 1), ("v1.35.1", 0), ("v1.36.0", 0), ("v1.37.0", 1)] {
+            assert_eq!(words(Some("v1.35.0"), &[("kubeadm", kubeadm)]).len(), wrong, "{kubeadm}");
         }
     }
 
