@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "the tests need more of it")]
 
+#[path = "../it/aws/coldsnap/program.rs"]
+pub mod coldsnap;
 #[path = "../it/aws/double.rs"]
 pub mod double;
 #[path = "../it/aws/http.rs"]

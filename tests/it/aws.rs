@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! AWS: publishing against a strict double of our own, moto, and boto3 as an independent client.
 
+mod chain;
+mod coldsnap;
 mod differences;
 pub mod double;
 mod fleet;
