@@ -4,6 +4,7 @@
 mod copy;
 mod lock;
 mod pending;
+mod stream;
 mod temporary;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use super::fault;
 
 pub use lock::lock;
 pub use pending::{Existing, Pending};
+use stream::Stream;
 
 /// What went wrong with which file.
 #[derive(Debug, thiserror::Error)]
@@ -38,22 +40,24 @@ impl FileError {
     }
 }
 
-/// Opens a file to read it.
+/// Opens a file, a folder or a disk to read it.
 ///
 /// # Errors
-/// As the system says.
-#[expect(clippy::disallowed_methods, reason = "this is the port")]
+/// As the system says; a pipe, a terminal or the like, of which nobody knows when it ends.
 pub fn open(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(FileError::at("open", path))
+    let file = stream::open(path).map_err(FileError::at("open", path))?;
+    stream::has_an_end(&file).map_err(FileError::at("open", path))?;
+    Ok(file)
 }
 
-/// Reads a whole file of at most `max_bytes`.
+/// Reads a whole file of at most `max_bytes`. It may be a pipe, such as a shell's `<(...)`, that somebody fills.
 ///
 /// # Errors
-/// As the system says, and if the file is larger.
+/// As the system says; if the file is larger, or a pipe falls silent.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let read = open(path)?.take(max_bytes + 1).read_to_end(&mut bytes);
+    let file = stream::open(path).map_err(FileError::at("open", path))?;
+    let read = Stream(file).take(max_bytes + 1).read_to_end(&mut bytes);
     read.map_err(FileError::at("read", path))?;
     if bytes.len() as u64 > max_bytes {
         let why = io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {max_bytes} bytes"));

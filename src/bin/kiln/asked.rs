@@ -12,7 +12,7 @@ pub fn is_confirmed(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::with(Exit::Usage, "nobody can be asked here; add --yes if it is meant"));
     }
-    eprint!("{question} [y/N] ");
+    crate::out::put_err(format_args!("{question} [y/N] "));
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

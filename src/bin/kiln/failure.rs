@@ -30,6 +30,7 @@ use kiln::{gpt, read};
 
 use crate::cli::Format;
 use crate::colour::ERROR;
+use crate::out::tell;
 
 /// Why the program ends without having done what was asked.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Failure {
             Format::Text => self.print_text(),
             Format::Json => {
                 let problems = self.error.downcast_ref::<Problems>();
-                eprintln!(
+                tell!(
                     "{}",
                     serde_json::json!({"event": "failed", "error": self.chain(), "problems": problems})
                 );
@@ -60,7 +61,7 @@ impl Failure {
 
     fn print_text(&self) {
         for line in self.chain().lines() {
-            anstream::eprintln!("{ERROR}kiln:{ERROR:#} {line}");
+            tell!("{ERROR}kiln:{ERROR:#} {line}");
         }
     }
 

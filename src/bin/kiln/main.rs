@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod colour;
 mod failure;
+mod out;
 mod show;
 mod surroundings;
 mod verbs;
@@ -18,6 +19,7 @@ use kiln::exit::Exit;
 
 use cli::{Cli, Verb};
 use failure::Failure;
+use out::tell;
 use surroundings::Surroundings;
 
 fn main() -> ExitCode {
@@ -30,7 +32,11 @@ fn main() -> ExitCode {
         _ => "nothing half made is left",
     });
     let format = cli.format;
-    match run(cli) {
+    let ended = run(cli).and_then(|exit| match out::failed() {
+        None => Ok(exit),
+        Some(error) => Err(Failure::with(Exit::Failed, format!("can't write to standard output: {error}"))),
+    });
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.print(format);
@@ -93,7 +99,7 @@ fn watch_for_interrupt(what_is_left: &'static str) {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             kiln::host::interrupt::clean_up();
             let left = kiln::host::interrupt::left();
-            eprintln!("kiln: interrupted; {}", left.as_deref().unwrap_or(what_is_left));
+            tell!("kiln: interrupted; {}", left.as_deref().unwrap_or(what_is_left));
             std::process::exit(Exit::Interrupted as i32);
         });
     });

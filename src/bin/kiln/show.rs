@@ -11,6 +11,7 @@ use kiln::progress::Progress;
 
 use crate::cli::Format;
 use crate::failure::Failure;
+use crate::out::say;
 
 /// Returns the view that fits the output format and standard error.
 pub fn progress(format: Format) -> Box<dyn Progress> {
@@ -23,16 +24,13 @@ pub fn progress(format: Format) -> Box<dyn Progress> {
 
 /// Prints a result for programs.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// Prints a result for people; a reader that has read enough (`| head`) is no failure.
-pub fn print_text(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+/// Prints a result for people.
+pub fn print_text(text: &str) {
+    crate::out::put(format_args!("{text}"));
 }
 
 /// Returns a size for people: `1.2 GiB`.

@@ -17,6 +17,7 @@ use crate::cli::{self, Format, Inputs};
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 /// A target has some kilobytes.
 const TARGET_MAX_BYTES: u64 = 1 << 20;
@@ -30,7 +31,7 @@ pub fn publish(words: &cli::Publish, here: &Surroundings) -> Result<Exit, Failur
         let plan = runtime.block_on(async { publish::rehearse(&order, &cloud(&target).await).await })?;
         match here.format {
             Format::Json => print_json(&plan)?,
-            Format::Text => print!("{plan}"),
+            Format::Text => crate::out::put(format_args!("{plan}")),
         }
         return Ok(Exit::Done);
     }
@@ -47,16 +48,16 @@ pub fn publish(words: &cli::Publish, here: &Surroundings) -> Result<Exit, Failur
 }
 
 fn print(publication: &Publication) {
-    publication.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    publication.warnings.iter().for_each(|warning| say!("warning: {warning}"));
     for (region, published) in &publication.regions {
         let what = match published.is_new {
             true => format!("published, {} blocks sent", published.blocks),
             false => "nothing was lacking".to_owned(),
         };
-        println!("{region:<16} {}  {what}", published.image);
+        say!("{region:<16} {}  {what}", published.image);
     }
-    println!("name   {}", publication.name);
-    println!("image  {}", publication.image);
+    say!("name   {}", publication.name);
+    say!("image  {}", publication.image);
 }
 
 /// `kiln unpublish IMAGE --target FILE`
@@ -68,7 +69,7 @@ pub fn unpublish(words: &cli::Unpublish, here: &Surroundings) -> Result<Exit, Fa
     let withdrawal = runtime.block_on(publish::look_back(&order, &cloud))?;
     match here.format {
         Format::Json => print_json(&withdrawal)?,
-        Format::Text => print!("{withdrawal}"),
+        Format::Text => crate::out::put(format_args!("{withdrawal}")),
     }
     if words.dry_run || withdrawal.is_empty() {
         return Ok(Exit::Done);
@@ -85,7 +86,7 @@ pub fn policy(words: &cli::Policy, format: Format) -> Result<Exit, Failure> {
     let who = words.who.into();
     if words.reasons && format == Format::Text {
         for right in policy::rights(who) {
-            println!("{:<36} {:<40} {}", right.call, right.action, right.reason);
+            say!("{:<36} {:<40} {}", right.call, right.action, right.reason);
         }
         return Ok(Exit::Done);
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln bake` and `kiln plan`.
 
-use anstream::println;
 use anstyle::Style;
 use kiln::bake::{self, Baked, Order, Output, State};
 use kiln::exit::Exit;
@@ -14,6 +13,7 @@ use crate::colour::{GOOD, TITLE, WARNING};
 use crate::failure::Failure;
 use crate::show::{bytes, print_json};
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 /// `kiln bake MANIFEST`
 pub fn bake(words: &cli::Bake, here: &Surroundings) -> Result<Exit, Failure> {
@@ -43,8 +43,8 @@ pub fn plan(words: &cli::Plan, here: &Surroundings) -> Result<Exit, Failure> {
             "plan": prepared.plan.digest, "actions": actions, "warnings": prepared.warnings, "moves": prepared.moves,
         }))?,
         Format::Text => {
-            println!("plan {}", prepared.plan.digest);
-            actions.iter().for_each(|action| println!("{action}"));
+            say!("plan {}", prepared.plan.digest);
+            actions.iter().for_each(|action| say!("{action}"));
             print_warnings(&prepared.warnings);
         }
     }
@@ -58,26 +58,26 @@ pub fn mode(words: &Inputs) -> Mode {
 fn summary(baked: &Baked, took_s: f64) {
     print_moves(&baked.moves);
     print_warnings(&baked.warnings);
-    println!("{TITLE}inputs:{TITLE:#}");
+    say!("{TITLE}inputs:{TITLE:#}");
     for (name, input) in &baked.description.inputs {
         let version = input.version.as_deref().unwrap_or("");
         let style = if input.trust == TrustLevel::FirstUse { WARNING } else { Style::new() };
-        println!("  {name:<24} {version:<12} {style}{:<12}{style:#} {}", input.trust, input.because);
+        say!("  {name:<24} {version:<12} {style}{:<12}{style:#} {}", input.trust, input.because);
     }
-    println!("{TITLE}outputs:{TITLE:#}");
+    say!("{TITLE}outputs:{TITLE:#}");
     baked.outputs.iter().for_each(print_output);
     let description = &baked.description;
-    println!("  {}", baked.description_path.display());
-    println!(
+    say!("  {}", baked.description_path.display());
+    say!(
         "{TITLE}image{TITLE:#}  {}  ({} disk, {} blocks in use)",
         description.image,
         bytes(description.size),
         description.blocks.blocks.len()
     );
-    println!("{TITLE}plan{TITLE:#}   {}", description.plan);
-    println!("outside ROOT and the partition table every byte is the base's; took {took_s:.1} s");
+    say!("{TITLE}plan{TITLE:#}   {}", description.plan);
+    say!("outside ROOT and the partition table every byte is the base's; took {took_s:.1} s");
     if let Some(first) = baked.outputs.first() {
-        println!("next: kiln inspect {0}, or kiln ls {0} /opt/bin", first.path.display());
+        say!("next: kiln inspect {0}, or kiln ls {0} /opt/bin", first.path.display());
     }
 }
 
@@ -87,21 +87,21 @@ fn print_output(output: &Output) {
         State::UpToDate => "up to date",
     };
     let sizes = format!("{} ({} on disk)", bytes(output.size), bytes(output.disk_bytes));
-    println!("  {}  {sizes}  {GOOD}{state}{GOOD:#}", output.path.display());
+    say!("  {}  {sizes}  {GOOD}{state}{GOOD:#}", output.path.display());
     if let Some(sha256) = output.sha256 {
-        println!("    sha256 {sha256}");
+        say!("    sha256 {sha256}");
     }
 }
 
 /// Prints what is odd and not wrong.
 pub fn print_warnings(warnings: &[Problem]) {
-    warnings.iter().for_each(|warning| println!("{WARNING}warning:{WARNING:#} {warning}"));
+    warnings.iter().for_each(|warning| say!("{WARNING}warning:{WARNING:#} {warning}"));
 }
 
 /// Says how the lock has moved; nothing if it has not.
 pub fn print_moves(moves: &[Move]) {
     if !moves.is_empty() {
-        println!("the lock has changed:");
+        say!("the lock has changed:");
     }
-    moves.iter().for_each(|each| println!("  {each}"));
+    moves.iter().for_each(|each| say!("  {each}"));
 }

@@ -10,6 +10,7 @@ use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 /// An emulated boot takes two minutes of a processor; this is for machines that do other things as well.
 const CHECK_LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -79,11 +80,11 @@ fn end(booted: &Booted, is_check: bool, format: Format) -> Result<Exit, Failure>
 fn print(booted: &Booted) {
     let Some(look) = &booted.look else { return };
     let failed = look.failed.join(", ");
-    println!("system  {}, systemd {}", look.system, look.systemd);
-    println!("failed  {}", if failed.is_empty() { "no unit" } else { &failed });
+    say!("system  {}, systemd {}", look.system, look.systemd);
+    say!("failed  {}", if failed.is_empty() { "no unit" } else { &failed });
     for (name, unit) in look.units.iter().filter(|(_, unit)| unit.began_us > 0) {
         let took = unit.ended_us.saturating_sub(unit.began_us) as f64 / 1e6;
-        println!("{name}  {} ({}), {took:.1} s, {} restarts", unit.active, unit.sub, unit.restarts);
+        say!("{name}  {} ({}), {took:.1} s, {} restarts", unit.active, unit.sub, unit.restarts);
     }
-    println!("{}; took {:.1} s", booted.verdict, booted.took_ms as f64 / 1e3);
+    say!("{}; took {:.1} s", booted.verdict, booted.took_ms as f64 / 1e3);
 }

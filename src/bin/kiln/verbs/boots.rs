@@ -20,7 +20,7 @@ pub fn boots_of(words: &cli::Boots, here: &Surroundings) -> Result<Exit, Failure
     }
     match here.format {
         Format::Json => print_json(&json!({ "boots": boots, "slowest": slowest(&boots) }))?,
-        Format::Text => print_text(&text(&boots, here.screen()))?,
+        Format::Text => print_text(&text(&boots, here.screen())),
     }
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::{bytes, print_json};
 use crate::surroundings::{CACHE_LIMIT, Surroundings};
+use crate::out::say;
 
 /// `kiln cache ...`
 pub fn cache(words: &cli::Cache, here: &Surroundings) -> Result<Exit, Failure> {
@@ -31,10 +32,10 @@ fn list(here: &Surroundings) -> Result<Exit, Failure> {
 
 fn print_entries(entries: &[Entry]) {
     for entry in entries.iter().filter(|entry| !matches!(entry.kind, EntryKind::Record { .. })) {
-        println!("{:>12}  {}", bytes(entry.disk_bytes), entry.path.display());
+        say!("{:>12}  {}", bytes(entry.disk_bytes), entry.path.display());
     }
     let total: u64 = entries.iter().map(|entry| entry.disk_bytes).sum();
-    println!("{:>12}  in {} files", bytes(total), entries.len());
+    say!("{:>12}  in {} files", bytes(total), entries.len());
 }
 
 fn verify(here: &Surroundings) -> Result<Exit, Failure> {
@@ -42,8 +43,8 @@ fn verify(here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
         Format::Json => print_json(&verified)?,
         Format::Text => {
-            verified.bad.iter().for_each(|path| println!("damaged and removed: {}", path.display()));
-            println!("{} files, {}, {} damaged", verified.files, bytes(verified.bytes), verified.bad.len());
+            verified.bad.iter().for_each(|path| say!("damaged and removed: {}", path.display()));
+            say!("{} files, {}, {} damaged", verified.files, bytes(verified.bytes), verified.bad.len());
         }
     }
     Ok(if verified.bad.is_empty() { Exit::Done } else { Exit::Failed })
@@ -61,7 +62,7 @@ fn gc(keep_days: u32, keep_gib: u32, here: &Surroundings) -> Result<Exit, Failur
         Format::Json => print_json(&gone)?,
         Format::Text => {
             let freed: u64 = gone.iter().map(|entry| entry.disk_bytes).sum();
-            println!("removed {} files, {}", gone.len(), bytes(freed));
+            say!("removed {} files, {}", gone.len(), bytes(freed));
         }
     }
     Ok(Exit::Done)

@@ -21,7 +21,7 @@ pub fn nodes(words: &cli::Nodes, format: Format) -> Result<Exit, Failure> {
     })?;
     match format {
         Format::Json => print_json(&fleet)?,
-        Format::Text => print_text(&fleet.to_string())?,
+        Format::Text => print_text(&fleet.to_string()),
     }
     Ok(if fleet.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -33,7 +33,7 @@ pub fn routes(words: &cli::Routes, format: Format) -> Result<Exit, Failure> {
         if !words.prune {
             match format {
                 Format::Json => print_json(&routes)?,
-                Format::Text => print_text(&routes.to_string())?,
+                Format::Text => print_text(&routes.to_string()),
             }
             return Ok(if routes.is_sound() { Exit::Done } else { Exit::Failed });
         }
@@ -42,7 +42,7 @@ pub fn routes(words: &cli::Routes, format: Format) -> Result<Exit, Failure> {
         let pruned = prune::prune(&plan, &wanted, &seen, &region, &client).await?;
         match format {
             Format::Json => print_json(&json!({ "planned": plan, "pruned": pruned }))?,
-            Format::Text => print_text(&told(&pruned))?,
+            Format::Text => print_text(&told(&pruned)),
         }
         Ok(Exit::Done)
     })
@@ -55,9 +55,9 @@ fn confirm(plan: &[Doomed], is_meant: bool, format: Format) -> Result<(), Failur
         lines += "nothing is to be removed\n";
     }
     match format {
-        Format::Text => print_text(&lines)?,
+        Format::Text => print_text(&lines),
         // Programs get one document; who is asked sees what about.
-        Format::Json => eprint!("{lines}"),
+        Format::Json => crate::out::put_err(format_args!("{lines}")),
     }
     let is_meant = is_meant || plan.is_empty() || is_confirmed("delete these routes?")?;
     if is_meant { Ok(()) } else { Err(Failure::with(Exit::Failed, "nothing was removed")) }

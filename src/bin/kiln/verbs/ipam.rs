@@ -15,7 +15,7 @@ pub fn ipam(cluster: &Kubeconfig, here: &Surroundings) -> Result<Exit, Failure> 
     let audit = cluster.with_client(async |client| Ok(look(&client).await?))?;
     match here.format {
         Format::Json => print_json(&audit.described())?,
-        Format::Text => print_text(&text(&audit, here.screen()))?,
+        Format::Text => print_text(&text(&audit, here.screen())),
     }
     Ok(if audit.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }

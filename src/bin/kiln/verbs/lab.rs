@@ -14,6 +14,7 @@ use kiln::lab::{self, Ended, Lab, LabError, Node};
 use crate::cli;
 use crate::failure::Failure;
 use crate::surroundings::Surroundings;
+use crate::out::{say, tell};
 
 /// Longest boot of a node whose machine is busy with others.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
@@ -62,7 +63,7 @@ fn done(result: Result<(), LabError>) -> Result<Exit, Failure> {
 }
 
 fn logs(node: &Node) -> Result<Exit, Failure> {
-    print!("{}", node.console()?);
+    crate::out::put(format_args!("{}", node.console()?));
     Ok(Exit::Done)
 }
 
@@ -82,7 +83,7 @@ fn start(node: &Node) -> Result<Exit, Failure> {
 
 fn forward(lab: &Lab, target: &str, port: u16) -> Result<Exit, Failure> {
     let target = address(lab, target)?;
-    done(lab::forward(lab, target, port, |address| println!("{address} leads to {target}")))
+    done(lab::forward(lab, target, port, |address| say!("{address} leads to {target}")))
 }
 
 /// Reads ADDRESS:PORT or NODE:PORT.
@@ -106,7 +107,7 @@ fn keep(folder: &Path) -> Result<Exit, Failure> {
     match lab::keep(folder)? {
         Ended::Off => Ok(Exit::Done),
         Ended::Failed { program, code } => {
-            eprintln!("kiln: {program} ended with {code}");
+            tell!("kiln: {program} ended with {code}");
             Ok(Exit::Failed)
         }
     }

@@ -17,6 +17,7 @@ use kiln::settings::token::Token;
 
 use crate::cli::{self, Provisioner};
 use crate::failure::Failure;
+use crate::out::tell;
 
 /// A description has some kilobytes.
 const CLUSTER_MAX_BYTES: u64 = 1 << 20;
@@ -37,16 +38,16 @@ pub fn user_data(words: &cli::UserData) -> Result<Exit, Failure> {
         (Role::ControlPlane, Some(_)) => {
             return Err(Failure::with(Exit::Usage, "a control plane joins nobody; leave out --token-file"));
         }
-        (Role::Worker, None) => eprintln!("kiln: without --token-file there is no token in it"),
+        (Role::Worker, None) => tell!("kiln: without --token-file there is no token in it"),
         _ => {}
     }
     let ca = ca(&cluster, &words.cluster)?;
     if role == Role::Worker && ca.is_none() {
-        eprintln!("kiln: without ca_file there are no CA certificates in it, and a worker trusts nobody");
+        tell!("kiln: without ca_file there are no CA certificates in it, and a worker trusts nobody");
     }
     let given = Given { ca: ca.as_deref(), token: token.as_ref(), ..Given::default() };
     let text = launch::render(&cluster, role, &given, words.provisioner.into());
-    print!("{}", text.map_err(|error| Failure::with(Exit::Config, error))?);
+    crate::out::put(format_args!("{}", text.map_err(|error| Failure::with(Exit::Config, error))?));
     Ok(Exit::Done)
 }
 

@@ -12,6 +12,7 @@ use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 /// `kiln lock MANIFEST`
 pub fn lock(words: &cli::Lock, here: &Surroundings) -> Result<Exit, Failure> {
@@ -32,7 +33,7 @@ pub fn lock(words: &cli::Lock, here: &Surroundings) -> Result<Exit, Failure> {
         Format::Text => {
             print_moves(&stocked.moves);
             print_warnings(&stocked.wanted.warnings);
-            println!("{}: {} inputs pinned", stocked.wanted.lock_path.display(), stocked.lock.inputs.len());
+            say!("{}: {} inputs pinned", stocked.wanted.lock_path.display(), stocked.lock.inputs.len());
         }
     }
     Ok(Exit::Done)
@@ -42,8 +43,8 @@ fn outdated(words: &cli::Lock, here: &Surroundings) -> Result<Exit, Failure> {
     let newest = here.at_desk(&words.inputs, |desk| Ok(bake::outdated(&words.manifest, desk)?))?;
     match here.format {
         Format::Json => print_json(&newest)?,
-        Format::Text if newest.is_empty() => println!("nothing could move"),
-        Format::Text => newest.iter().for_each(|each| println!("{each}")),
+        Format::Text if newest.is_empty() => say!("nothing could move"),
+        Format::Text => newest.iter().for_each(|each| say!("{each}")),
     }
     Ok(Exit::Done)
 }
@@ -62,7 +63,7 @@ pub fn fetch(words: &cli::Fetch, here: &Surroundings) -> Result<Exit, Failure> {
         }
         Format::Text => {
             print_moves(&stocked.moves);
-            println!(
+            say!(
                 "{count} files of {} inputs are in the cache ({})",
                 stocked.lock.inputs.len(),
                 crate::show::bytes(size)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln inspect`, `ls`, `cat` and `extract`: what is on an image, without root.
 
-use std::io::Write;
 use std::path::Path;
 
 use kiln::exit::Exit;
@@ -13,13 +12,14 @@ use kiln::read::{self, Image, Place};
 use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::{print_json, print_text};
+use crate::out::{self, Out, say};
 
 /// `kiln inspect IMAGE`
 pub fn inspect(words: &cli::Inspect, format: Format) -> Result<Exit, Failure> {
     let inspection = read::inspect(&open(&words.image)?);
     match format {
         Format::Json => print_json(&inspection)?,
-        Format::Text => print_text(&inspection.render())?,
+        Format::Text => print_text(&inspection.render()),
     }
     Ok(Exit::Done)
 }
@@ -30,17 +30,18 @@ pub fn ls(words: &cli::Ls, format: Format) -> Result<Exit, Failure> {
     let rows = if words.recursive { read::list_all(&image, &place)? } else { read::list(&image, &place)? };
     match format {
         Format::Json => print_json(&rows)?,
-        Format::Text => print_text(&read::render_rows(&rows))?,
+        Format::Text => print_text(&read::render_rows(&rows)),
     }
     Ok(Exit::Done)
 }
 
 /// `kiln cat IMAGE PATH`
 pub fn cat(words: &cli::Cat) -> Result<Exit, Failure> {
-    let mut out = std::io::stdout().lock();
-    open(&words.image)?.cat(&Place::parse(&words.path)?, &mut out)?;
-    out.flush()?;
-    Ok(Exit::Done)
+    match open(&words.image)?.cat(&Place::parse(&words.path)?, &mut Out) {
+        // It is not the image that failed; the program says so at its end.
+        Err(_) if out::is_closed() => Ok(Exit::Done),
+        ended => Ok(ended.map(|_| Exit::Done)?),
+    }
 }
 
 /// `kiln extract IMAGE PATH DEST`
@@ -49,7 +50,7 @@ pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
         take_out(&open(&words.image)?, &Place::parse(&words.path)?, &words.destination, words.force)?;
     match format {
         Format::Json => print_json(&extracted)?,
-        Format::Text => println!(
+        Format::Text => say!(
             "{} files, {} bytes, into {}",
             extracted.files,
             extracted.bytes,

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::print_json;
+use crate::out::say;
 
 /// `kiln token ...`
 pub fn token(words: &cli::Token, format: Format) -> Result<Exit, Failure> {
@@ -45,7 +46,7 @@ async fn create(client: &Client, ttl_s: u64, description: &str, format: Format) 
         client.token_create(&token.created(clock::now_s(), ttl_s, description).map_err(usage)?).await?;
     match format {
         Format::Json => print_json(&json!({"token": token.reveal(), "expiration": made.expiration}))?,
-        Format::Text => println!("{}", token.reveal()),
+        Format::Text => say!("{}", token.reveal()),
     }
     Ok(Exit::Done)
 }
@@ -79,5 +80,5 @@ fn print(token: &cluster::Token) {
         false => "good",
     };
     let (end, groups) = (end.unwrap_or("never ends"), token.groups.join(","));
-    println!("{}  {end:<20}  {state:<15}  {groups}  {}", token.id, token.description);
+    say!("{}  {end:<20}  {state:<15}  {groups}  {}", token.id, token.description);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is made from the words themselves: schema, completions, man pages.
 
-use std::io::Write;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -10,10 +9,11 @@ use kiln::host::files;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::out::{self, say};
 
 /// `kiln schema`
 pub fn schema() -> Result<Exit, Failure> {
-    println!("{:#}", kiln::manifest::schema());
+    say!("{:#}", kiln::manifest::schema());
     Ok(Exit::Done)
 }
 
@@ -21,7 +21,7 @@ pub fn schema() -> Result<Exit, Failure> {
 pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "kiln", &mut script);
-    std::io::stdout().write_all(&script)?;
+    out::put(format_args!("{}", String::from_utf8_lossy(&script)));
     Ok(Exit::Done)
 }
 

@@ -9,6 +9,7 @@ use crate::cli::Format;
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 pub(super) fn list(here: &Surroundings) -> Result<Exit, Failure> {
     let places = here.labs()?;
@@ -19,7 +20,7 @@ pub(super) fn list(here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
         Format::Json => print_json(&all)?,
         Format::Text => {
-            all.iter().for_each(|condition| println!("{:<24} {}", condition.name, word(condition)))
+            all.iter().for_each(|condition| say!("{:<24} {}", condition.name, word(condition)))
         }
     }
     Ok(Exit::Done)
@@ -59,25 +60,25 @@ pub(super) fn smoke(lab: &Lab, here: &Surroundings) -> Result<Exit, Failure> {
     let matrix = lab::smoke(&Api::of(lab)?, &*here.progress)?;
     match here.format {
         Format::Json => print_json(&matrix)?,
-        Format::Text => println!("{matrix}"),
+        Format::Text => say!("{matrix}"),
     }
     Ok(if matrix.is_green() { Exit::Done } else { Exit::Failed })
 }
 
 fn print(condition: &Condition) {
-    println!("lab {}: {}", condition.name, word(condition));
-    println!("{:<12} {:<15} {:<11} {:<32} CONSOLE", "NODE", "ADDRESS", "SYSTEM", "IN THE CLUSTER");
+    say!("lab {}: {}", condition.name, word(condition));
+    say!("{:<12} {:<15} {:<11} {:<32} CONSOLE", "NODE", "ADDRESS", "SYSTEM", "IN THE CLUSTER");
     for NodeState { record, system, stage } in &condition.nodes {
         let (system, address) = (system.as_deref().unwrap_or("down"), record.network.address.addr());
         let stage = stage.as_ref().map_or_else(String::new, ToString::to_string);
-        println!("{:<12} {address:<15} {system:<11} {stage:<32} {}", record.name, record.console.display());
+        say!("{:<12} {address:<15} {system:<11} {stage:<32} {}", record.name, record.console.display());
     }
     if let Some(kubeconfig) = &condition.kubeconfig {
-        println!("kubeconfig   {}", kubeconfig.display());
+        say!("kubeconfig   {}", kubeconfig.display());
     }
     match condition.nodes.first().map(|node| &node.record.body) {
         Some(Body::Container(body)) => print_workarounds(&body.workarounds),
-        Some(Body::Virtual(body)) => println!("run by QEMU, {}", accelerated(body.common.accelerator)),
+        Some(Body::Virtual(body)) => say!("run by QEMU, {}", accelerated(body.common.accelerator)),
         None => {}
     }
 }
@@ -90,9 +91,9 @@ fn accelerated(accelerator: Accelerator) -> &'static str {
 }
 
 fn print_workarounds(workarounds: &[Workaround]) {
-    println!("\nadded to the image in each node:");
+    say!("\nadded to the image in each node:");
     for workaround in workarounds {
-        println!("- {}", workaround.because);
-        workaround.means.iter().for_each(|means| println!("    {means}"));
+        say!("- {}", workaround.because);
+        workaround.means.iter().for_each(|means| say!("    {means}"));
     }
 }

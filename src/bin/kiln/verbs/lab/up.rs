@@ -14,6 +14,7 @@ use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();
@@ -95,10 +96,10 @@ fn show(lab: &Lab, joined: &[Joining], start: Instant, here: &Surroundings) -> R
             "nodes": joined.iter().map(described).collect::<Vec<_>>(),
         }))?,
         Format::Text => {
-            println!("{:<12} {:<15} {:<18} READY AFTER", "NODE", "ADDRESS", "PODS");
+            say!("{:<12} {:<15} {:<18} READY AFTER", "NODE", "ADDRESS", "PODS");
             joined.iter().for_each(print);
-            println!("\nlab {} is up after {:.1} s; its kubeconfig is", lab.name, took.as_secs_f64());
-            println!("{}", lab.kubeconfig().display());
+            say!("\nlab {} is up after {:.1} s; its kubeconfig is", lab.name, took.as_secs_f64());
+            say!("{}", lab.kubeconfig().display());
             print_next(lab);
         }
     }
@@ -117,14 +118,14 @@ fn print(joining: &Joining) {
         _ => String::new(),
     };
     let (name, address) = (&joining.node.record.name, joining.node.record.network.address.addr());
-    println!("{name:<12} {address:<15} {blocks:<18} {:.1} s", last.after_ms as f64 / 1000.0);
+    say!("{name:<12} {address:<15} {blocks:<18} {:.1} s", last.after_ms as f64 / 1000.0);
 }
 
 fn print_next(lab: &Lab) {
     let which = if lab.name.to_string() == "lab" { String::new() } else { format!(" --name {}", lab.name) };
-    println!("\nnext:");
-    println!("  kubectl --kubeconfig {} get nodes", lab.kubeconfig().display());
-    println!("  kiln lab smoke{which}");
-    println!("  kiln lab shell worker-1{which}");
-    println!("  kiln lab down{which}");
+    say!("\nnext:");
+    say!("  kubectl --kubeconfig {} get nodes", lab.kubeconfig().display());
+    say!("  kiln lab smoke{which}");
+    say!("  kiln lab shell worker-1{which}");
+    say!("  kiln lab down{which}");
 }

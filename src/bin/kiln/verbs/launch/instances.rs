@@ -19,6 +19,7 @@ use crate::cli::{self, Format, Kubeconfig};
 use crate::failure::Failure;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
+use crate::out::say;
 
 /// `kiln launch ...`
 pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure> {
@@ -110,7 +111,7 @@ fn plane(
 fn rehearsed(plan: &Plan, here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
         Format::Json => print_json(&plan.described())?,
-        Format::Text => print!("{plan}"),
+        Format::Text => crate::out::put(format_args!("{plan}")),
     }
     Ok(Exit::Done)
 }
@@ -127,7 +128,7 @@ fn show(launched: &Launched, start: Instant, here: &Surroundings) -> Result<Exit
             "launch": launched.launch, "took_ms": took_ms, "nodes": launched.nodes,
         }))?,
         Format::Text => {
-            println!("{:<20} {:<25} {:<18} READY AFTER", "NODE", "SUBNET", "PODS");
+            say!("{:<20} {:<25} {:<18} READY AFTER", "NODE", "SUBNET", "PODS");
             launched.nodes.iter().for_each(print);
         }
     }
@@ -138,11 +139,11 @@ fn show_group(grouped: &Grouped, start: Instant, here: &Surroundings) -> Result<
     match here.format {
         Format::Json => print_json(grouped)?,
         Format::Text if grouped.is_rolled => {
-            println!("group {} has its size, and replaces what has changed a few at a time", grouped.group);
+            say!("group {} has its size, and replaces what has changed a few at a time", grouped.group);
         }
         Format::Text => {
             show(&grouped.launched, start, here)?;
-            println!("group {}", grouped.group);
+            say!("group {}", grouped.group);
         }
     }
     Ok(Exit::Done)
@@ -155,5 +156,5 @@ fn print(node: &Launch) {
         _ => String::new(),
     };
     let seconds = last.after_ms as f64 / 1000.0;
-    println!("{:<20} {:<25} {blocks:<18} {seconds:.1} s", node.instance, node.subnet);
+    say!("{:<20} {:<25} {blocks:<18} {seconds:.1} s", node.instance, node.subnet);
 }

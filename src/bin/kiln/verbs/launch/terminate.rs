@@ -38,7 +38,7 @@ pub fn terminate(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failu
     let going = runtime.block_on(launch::look_back(&described.name, &meant, &desk))?;
     match here.format {
         Format::Json => print_json(&going)?,
-        Format::Text => print!("{going}"),
+        Format::Text => crate::out::put(format_args!("{going}")),
     }
     if words.dry_run || going.is_empty() {
         return Ok(Exit::Done);
