@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod look;
 pub mod look_cloud;
 pub mod look_control;
+pub mod look_volume;
 pub mod machine;
 pub mod network;
 pub mod next;
@@ -35,6 +36,7 @@ pub mod run;
 pub mod share;
 pub mod step;
 pub mod tend;
+pub mod volume;
 pub mod vpc;
 
 #[cfg(test)]

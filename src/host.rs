@@ -62,3 +62,5 @@ pub mod tail;
 pub mod terminal;
 #[cfg(feature = "toolchain")]
 pub mod unpack;
+#[cfg(feature = "firstboot")]
+pub mod volume;

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Object, Plan};
+use super::volume::KEPT;
 use crate::addon::{self, AddonError, SUFFIX};
 use crate::digest::Digest;
 use crate::settings::Settings;
 
-/// Where is written down what was applied.
-pub const DONE: &str = "/var/lib/kiln/addons.json";
+/// Where is written down what was applied, on a machine without a data volume.
+const DONE: &str = "/var/lib/kiln/addons.json";
 
 /// An addon of this machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,14 @@ pub struct Addon {
     pub digest: Digest,
     /// What it is made of, in order.
     pub objects: Vec<Object>,
+}
+
+/// Returns where is written down what was applied: it is about the cluster, not the machine.
+pub fn done(settings: &Settings) -> String {
+    match settings.control_plane.data_volume {
+        Some(_) => format!("{KEPT}/addons.json"),
+        None => DONE.to_owned(),
+    }
 }
 
 /// What was applied: by the addon's name, the digest of its text.

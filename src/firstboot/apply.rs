@@ -17,6 +17,7 @@ use super::reason::Reason;
 use super::step::Step;
 use crate::aws::Ec2;
 use crate::cluster::{Access, Client, Counts, Credential, Csr, Limits};
+use crate::host::command::CommandError;
 use crate::host::entropy::EntropyError;
 use crate::host::files::FileError;
 use crate::host::links::LinksError;
@@ -32,6 +33,9 @@ pub enum ApplyError {
     /// A link or route.
     #[error(transparent)]
     Links(#[from] LinksError),
+    /// Another program.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// No randomness for a key.
     #[error(transparent)]
     Entropy(#[from] EntropyError),

@@ -10,6 +10,7 @@
 //! Nothing here talks to an API server, and nothing joins an existing control plane: the first machine makes the keys.
 
 mod authority;
+mod kept;
 mod kubeconfig;
 mod kubelet;
 mod pair;
@@ -82,6 +83,13 @@ pub fn next(settings: &Settings, identity: &Identity, seen: &Seen, now_s: u64, c
         Err(trouble) => return Next::Stuck(vec![trouble]),
     };
     let mut round = Round::new(&plane, seen, now_s, chance);
+    if settings.control_plane.data_volume.is_some() {
+        kept::settle(&mut round);
+        // What is still on the volume alone is missing only as long as it was not taken.
+        if !round.is_content() {
+            return round.end();
+        }
+    }
     for authority in &table::AUTHORITIES {
         authority::settle(&mut round, authority);
     }

@@ -11,6 +11,10 @@ use crate::settings::{Form, Layer, VOLATILE_FOLDER};
 /// Keys that a tag may say. Who may tag an instance can't become it, so a tag says nothing of whom to trust.
 const TAG_KEYS: [&str; 2] = ["kiln.node.labels.", "kiln.node.taints"];
 
+/// A tag may say which volume is a control plane's, where nothing else does: a stack makes the volume with the instance, whose
+/// user-data is older. Whoever may both tag an instance and attach volumes to it could give a new one a cluster of his own.
+const VOLUME_TAG: &str = "kiln.control_plane.data_volume";
+
 /// Returns the layers of the machine with those of its instance among them.
 pub fn layered(facts: &Facts, layers: Vec<Layer>) -> Vec<Layer> {
     let is_later = |layer: &Layer| {
@@ -20,6 +24,7 @@ pub fn layered(facts: &Facts, layers: Vec<Layer>) -> Vec<Layer> {
     };
     let (later, earlier): (Vec<Layer>, Vec<Layer>) = layers.into_iter().partition(is_later);
     let mut all = vec![own(facts)];
+    all.extend(tagged_volume(facts));
     all.extend(earlier);
     all.extend(user_data(&facts.user_data));
     all.extend(tags(facts));
@@ -60,12 +65,19 @@ fn user_data(found: &UserData) -> Option<Layer> {
     Some(Layer { name: "user-data".to_owned(), form: Form::Yaml, text })
 }
 
+fn tagged_volume(facts: &Facts) -> Option<Layer> {
+    let volume = facts.tags.get(VOLUME_TAG)?;
+    let text = serde_json::json!({ "control_plane": { "data_volume": volume } }).to_string();
+    Some(Layer { name: format!("instance tag {VOLUME_TAG}"), form: Form::Yaml, text: Ok(text) })
+}
+
 /// Tags are written as words of the kernel command line are.
 fn tags(facts: &Facts) -> Option<Layer> {
     let is_taken = |key: &str| TAG_KEYS.iter().any(|taken| key.starts_with(taken));
-    let words = facts.tags.iter().map(|(key, value)| match (is_taken(key), value.contains('"')) {
+    let tags = facts.tags.iter().filter(|(key, _)| *key != VOLUME_TAG);
+    let words = tags.map(|(key, value)| match (is_taken(key), value.contains('"')) {
         (false, _) => Err(format!(
-            "may say labels and taints only (kiln.node.labels.NAME, kiln.node.taints), and not {key}"
+            "may say labels, taints and a data volume only (kiln.node.labels.NAME, kiln.node.taints, {VOLUME_TAG}), and not {key}"
         )),
         (true, true) => Err(format!("hold a quote in the value of {key}")),
         (true, false) => Ok(format!("{key}=\"{value}\"")),
@@ -137,6 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_names_the_data_volume_where_nothing_else_does() {
+        let tags = [(VOLUME_TAG.to_owned(), "vol-0a1b2c3d4e5f60718".to_owned())].into();
+        let mut facts = Facts { tags, ..facts() };
+        let volume =
+            |facts: &Facts| merge(&layered(facts, machine())).unwrap().settings.control_plane.data_volume;
+        assert_eq!(volume(&facts).as_deref(), Some("vol-0a1b2c3d4e5f60718"));
+        let text = "#kiln\ncontrol_plane: {data_volume: vol-0b1b2c3d4e5f60718}\n";
+        facts.user_data = UserData::Settings(text.to_owned());
+        assert_eq!(volume(&facts).as_deref(), Some("vol-0b1b2c3d4e5f60718"));
+    }
+
+    #[test]
     fn what_no_user_data_and_no_tag_may_say_is_refused() {
         let refused = |facts: &Facts| merge(&layered(facts, machine())).unwrap_err().to_string();
         let exposed = Facts { user_data: UserData::Exposed, ..facts() };
@@ -144,6 +168,6 @@ mod tests {
         let tags = [("kiln.api.endpoint".to_owned(), "https://x:1".to_owned())].into();
         let tagged = Facts { tags, ..facts() };
         let text = refused(&tagged);
-        assert!(text.starts_with("instance tags: may say labels and taints only"), "{text}");
+        assert!(text.starts_with("instance tags: may say labels, taints and a data volume only"), "{text}");
     }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 use super::control::{Found, Seen, place};
 use super::identity::Identity;
 use super::next::IDENTITY;
-use super::plane;
+use super::volume::KEPT;
+use super::{look_volume, plane};
 use crate::host::files::{self, FileError};
 use crate::host::root::Root;
 use crate::settings::Settings;
@@ -18,7 +19,15 @@ use crate::settings::Settings;
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// The folders that hold them and nothing large.
-const FOLDERS: [&str; 4] = ["/etc/kubernetes", place::PKI, "/etc/kubernetes/pki/etcd", place::KUBELET_PKI];
+const FOLDERS: [&str; 7] = [
+    "/etc/kubernetes",
+    place::PKI,
+    "/etc/kubernetes/pki/etcd",
+    place::KUBELET_PKI,
+    KEPT,
+    "/var/lib/etcd/kiln/pki",
+    "/var/lib/etcd/kiln/pki/etcd",
+];
 
 /// Reads what is in the control plane's folders.
 ///
@@ -26,7 +35,8 @@ const FOLDERS: [&str; 4] = ["/etc/kubernetes", place::PKI, "/etc/kubernetes/pki/
 /// As the system says; what is not there is no error.
 pub fn look(root: &Root) -> Result<Seen, FileError> {
     let etcd_data = metadata(&root.at(place::ETCD_MEMBER))?.is_some();
-    let mut seen = Seen { etcd_data, ..Seen::default() };
+    let (is_mounted, is_noted) = look_volume::state(root)?;
+    let mut seen = Seen { etcd_data, is_mounted, is_noted, ..Seen::default() };
     for folder in FOLDERS {
         // A name with a dot before it is that of a file which is being written, or was when the power went.
         for name in root.list(folder)?.iter().filter(|name| !name.starts_with('.')) {

@@ -12,6 +12,7 @@ use super::next::{self, Next};
 use super::observed::{self, Observed};
 use super::reason::Reason;
 use super::step::Step;
+use super::volume;
 use crate::settings::{Api, Role, Settings, Taint};
 
 /// The label and the taint of a control plane's Node, as kubeadm sets them.
@@ -29,9 +30,13 @@ pub enum Turn {
     File(control::Step),
 }
 
-/// Returns what comes next before etcd may start: the identity, then every file of control's list, and last what a killed
+/// Returns what comes next before etcd may start: that its volume is there, if it has one, the identity, then every file of control's list, and last what a killed
 /// run left half-written.
 pub fn turn(want: &Settings, seen: &Observed, files: &Seen, now_s: u64, chance: &Chance) -> Turn {
+    let volume = want.control_plane.data_volume.as_deref();
+    if let Some(trouble) = volume::missing(volume, files.is_mounted, files.is_noted) {
+        return Turn::Node(Next::Stuck(trouble.into()));
+    }
     let identity = match next::identity(want, seen) {
         Ok(identity) => identity,
         Err(next) => return Turn::Node(next),

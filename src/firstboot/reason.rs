@@ -236,6 +236,9 @@ pub enum Reason {
         "{0} is to be this machine's address (node.addresses), and is on none of its interfaces yet; attach it, or correct node.addresses"
     )]
     Promised(IpAddr),
+    /// The control plane's data volume.
+    #[error(transparent)]
+    Volume(#[from] super::volume::Trouble),
     /// The block's routes in the VPC.
     #[error(transparent)]
     Vpc(#[from] super::vpc::Fault),
@@ -300,6 +303,7 @@ impl Reason {
             | Self::Parameters { .. }
             | Self::Promised(_)
             | Self::Former { .. } => false,
+            Self::Volume(trouble) => trouble.is_final(),
             Self::Vpc(fault) => fault.is_final(),
             Self::Fault(fault) => {
                 matches!(fault, Fault::Refused(_) | Fault::Untrusted(_) | Fault::Clock(_))

@@ -10,6 +10,7 @@ mod plane;
 mod repair;
 mod share;
 mod tend;
+mod volume;
 mod waits;
 
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::claim::{Record, State};
 use super::identity::Identity;
+use super::volume;
 use super::vpc::Routed;
 
 /// What is to be done next.
@@ -99,6 +100,8 @@ pub enum Step {
     Share(&'static str),
     /// Tell the group that this instance is no healthy node.
     Unhealthy(String),
+    /// See to the control plane's data volume.
+    Volume(volume::Step),
 }
 
 impl Step {
@@ -187,6 +190,7 @@ impl Step {
             Self::Label => "node-label",
             Self::Share(_) => "share",
             Self::Unhealthy(_) => "unhealthy",
+            Self::Volume(step) => step.word(),
         }
     }
 }
@@ -248,6 +252,7 @@ impl fmt::Display for Step {
             Self::Label => f.write_str("label the Node as a control plane"),
             Self::Share(what) => write!(f, "share {what}"),
             Self::Unhealthy(id) => write!(f, "tell its group that {id} is no healthy node"),
+            Self::Volume(step) => write!(f, "{step}"),
         }
     }
 }

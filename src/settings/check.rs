@@ -14,6 +14,7 @@ use super::ranges::{self, Cut, Wanted, Words};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::reference::Reference;
+use crate::resource::is_id;
 use crate::version::Version;
 
 pub use cloud::is_metadata;
@@ -59,6 +60,7 @@ pub fn check(at: &At<'_>, cut: &Cut, extent: Extent, report: &mut Report) {
     network(at, cut, whole, report);
     sandbox(&at.key("sandbox"), report);
     names(&at.key("control_plane").key("names"), report);
+    data_volume(&at.key("control_plane").key("data_volume"), report);
     cloud::check(at, whole, report);
 }
 
@@ -175,5 +177,19 @@ fn names(at: &At<'_>, report: &mut Report) {
             let fix = "write a DNS name or an address, without port".to_owned();
             report.wrong(&item, format!("'{text}' is no name for a certificate"), fix);
         }
+    }
+}
+
+/// Names like /dev/sdb are given anew at every boot, and this volume is formatted where it is blank.
+fn data_volume(at: &At<'_>, report: &mut Report) {
+    let is_link = |text: &str| {
+        let parts: Vec<&str> = text.strip_prefix("/dev/disk/by-").unwrap_or_default().split('/').collect();
+        parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && *part != "..") && !text.contains('\0')
+    };
+    if let Some(text) = at.text().filter(|text| !is_id(text, "vol-") && !is_link(text)) {
+        let shown: String = text.chars().take(80).collect();
+        let fix =
+            "write an EBS volume's id, vol-0a1b2c3d4e5f60718, or a path that stays: /dev/disk/by-id/NAME";
+        report.wrong(at, format!("'{shown}' is no lasting name of a volume"), fix.to_owned());
     }
 }

@@ -91,4 +91,7 @@ pub struct ControlPlane {
     /// More names and addresses that the API server's certificate is good for.
     #[serde(default)]
     pub names: Vec<String>,
+    /// The block device that etcd's data and the cluster's keys are on, and that outlives the machine: `vol-...` or a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_volume: Option<String>,
 }

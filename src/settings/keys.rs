@@ -73,7 +73,7 @@ const SECTIONS: [(&str, &str); 7] = [
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Every key, in the order in which they are told.
-pub const KEYS: [Key; 43] = [
+pub const KEYS: [Key; 44] = [
     derived("", "version", Kind::Only(super::VERSION), ("kiln", true), "The version of this format: 1."),
     derived("", "image", Kind::Text, ("name", true), "The image's name."),
     key("", "role", Kind::Word(&["worker", "control-plane"]), "What a machine becomes. Default: worker."),
@@ -209,6 +209,12 @@ pub const KEYS: [Key; 43] = [
         "names",
         Kind::Texts(100),
         "More names and addresses that the API server's certificate is good for.",
+    ),
+    key(
+        "control_plane",
+        "data_volume",
+        Kind::Text,
+        "Volume that holds etcd's data and the cluster's keys, and outlives the machine: an EBS volume's id, 'vol-...', or '/dev/disk/by-id/...'.",
     ),
     key(
         "cloud",

@@ -153,6 +153,7 @@ impl Bench {
         let mut bench = Self { settings, identity, services: BTreeMap::new(), arguments, room, folder };
         if by_first_boot {
             bench.tell();
+            bench.first_boot(&["run", "--phase", "volume"]);
             bench.first_boot(&["run"]);
         } else {
             let made =

@@ -8,3 +8,5 @@ mod openssl;
 mod texts;
 mod tree;
 mod units;
+mod volume;
+mod volume_live;

@@ -23,6 +23,7 @@ use kiln::firstboot::plane::{self, Turn};
 use kiln::firstboot::rehearsal::rehearse;
 use kiln::firstboot::run::{DEADLINE, Diary, Ending, Imported, Run, import};
 use kiln::firstboot::step::Step;
+use kiln::firstboot::volume;
 use kiln::host::notify;
 use kiln::host::root::Root;
 use kiln::mark;
@@ -97,6 +98,7 @@ fn begin(words: &Words) -> Result<Exit, Failure> {
 fn ask(word: Word) -> Ask {
     match word {
         Word::Run { dry_run: true, .. } => Ask::Dry,
+        Word::Run { phase: Some(Phase::Volume), .. } => Ask::Early,
         Word::Run { .. } => Ask::Anew,
         Word::Verify | Word::Share | Word::Repair | Word::Images | Word::Explain | Word::Status { .. } => {
             Ask::Kept
@@ -135,6 +137,15 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
     let files = Run { settings: &told, token: Credential::None, ..run };
     let is_plane = plane::is_meant(&told);
     match words.word() {
+        // Its unit runs on every machine, since only the settings know what it is.
+        Word::Run { phase: Some(Phase::Volume), .. } if !is_plane => Ok(Exit::Done),
+        Word::Run { dry_run, phase: Some(Phase::Volume) } => {
+            if dry_run {
+                dry_volume(&files)
+            } else {
+                Ok(end(files.volume(&mut Diary::begin(false)?).await?))
+            }
+        }
         Word::Run { phase: Some(_), .. } if !is_plane => {
             eprintln!("kiln-firstboot: only a control plane's first boot has phases; leave out --phase");
             Ok(Exit::Usage)
@@ -225,6 +236,17 @@ fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {
 fn dry_files(run: &Run<'_>) -> Result<Exit, Failure> {
     let (steps, end) = run.rehearse_files()?;
     would(&steps, end);
+    Ok(Exit::Done)
+}
+
+fn dry_volume(run: &Run<'_>) -> Result<Exit, Failure> {
+    match run.next_of_volume()? {
+        Some(volume::Next::Do(step)) => would(&[Step::Volume(step)], None),
+        Some(volume::Next::Wait(trouble) | volume::Next::Stuck(trouble)) => {
+            would(&[], Some(next::Next::Stuck(trouble.into())));
+        }
+        Some(volume::Next::Done) | None => would(&[], Some(next::Next::Done)),
+    }
     Ok(Exit::Done)
 }
 

@@ -49,6 +49,8 @@ pub enum Word {
 /// The parts of a control plane's first boot, with its own API server between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Phase {
+    /// The volume that etcd's data is on, before all else
+    Volume,
     /// Identity, keys and settings, before etcd starts (the default)
     Files,
     /// The cluster's objects and the own Node, when kube-apiserver runs

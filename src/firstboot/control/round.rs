@@ -61,6 +61,11 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Returns whether nothing is missing or wrong so far.
+    pub(super) fn is_content(&self) -> bool {
+        self.first.is_none() && self.troubles.is_empty()
+    }
+
     /// Notes that something is missing. Only the first is made: what comes later is made from it.
     pub(super) fn missing(&mut self, make: impl FnOnce(&Self) -> Result<Step, Trouble>) {
         if self.first.is_none() {
@@ -116,7 +121,7 @@ impl<'a> Round<'a> {
     }
 
     /// Returns a file's text without a judgement.
-    fn plain(&self, path: &str) -> Option<&'a str> {
+    pub(super) fn plain(&self, path: &str) -> Option<&'a str> {
         match self.seen.files.get(path)? {
             Found::File { text, .. } => Some(text),
             _ => None,

@@ -11,6 +11,10 @@ pub struct Seen {
     pub files: BTreeMap<String, Found>,
     /// Whether etcd has made its data folder: then there is a cluster that these files are of.
     pub etcd_data: bool,
+    /// Whether something is mounted where etcd's data lies.
+    pub is_mounted: bool,
+    /// Whether it is recorded that this machine's cluster is on a data volume.
+    pub is_noted: bool,
 }
 
 /// What lies at a path.

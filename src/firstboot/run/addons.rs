@@ -2,7 +2,7 @@
 //! Flow: the addons phase of a control plane. Each addon that was not applied yet is, for itself; one that fails is told and
 //! keeps no other away.
 
-use super::super::addons::{Addon, DONE, Done};
+use super::super::addons::{self, Addon, Done};
 use super::super::apply::ApplyError;
 use super::super::apply_plane;
 use super::super::reason::Reason;
@@ -19,7 +19,8 @@ impl Run<'_> {
     /// When this machine fails: its disk, its kernel.
     pub async fn addons(&self, diary: &mut Diary) -> Result<Ending, RunError> {
         let (seen, _) = self.look()?;
-        let done = self.root.text(DONE, TEXT_MAX_BYTES).map_err(ApplyError::from)?;
+        let path = addons::done(self.settings);
+        let done = self.root.text(&path, TEXT_MAX_BYTES).map_err(ApplyError::from)?;
         let mut done = done.map(|text| Done::parse(&text)).unwrap_or_default();
         let (mut open, mut failures) = (Vec::new(), Vec::new());
         for addon in self.read_addons()? {
@@ -44,7 +45,7 @@ impl Run<'_> {
             match self.objects(diary, &admins, seed, &addon.plan()).await? {
                 Ok(found) => {
                     done.add(&addon);
-                    let written = self.root.replace(DONE, done.text().as_bytes(), 0o600);
+                    let written = self.root.replace(&path, done.text().as_bytes(), 0o600);
                     written.map_err(ApplyError::from)?;
                     warnings.extend(found);
                 }

@@ -228,7 +228,7 @@ impl Run<'_> {
         Ok(Ok(()))
     }
 
-    fn took_down(
+    pub(super) fn took_down(
         &self,
         diary: &mut Diary,
         step: &Step,

@@ -95,8 +95,8 @@ fn substituted(value: Value) -> Value {
     }
 }
 
-/// Creates a stack and says what there is: the roles' policies, the instance, its volumes, the group. Then the instance is
-/// terminated and the stack deleted.
+/// Creates a stack and says what there is: the roles' policies, the instance, its data volume, the group. Then the stack is
+/// updated to no control plane, and to one again. moto passes by an instance's volumes, so it is attached here.
 const CREATE: &str = r"
 import ast, base64, json, sys
 import boto3
@@ -110,11 +110,16 @@ if has_network == 'given':
     vpc = ec2.create_vpc(CidrBlock='10.0.0.0/16')['Vpc']['VpcId']
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f'10.0.{n}.0/24')['Subnet']['SubnetId'] for n in (1, 2)]
     given |= {'VpcId': vpc, 'ControlPlaneSubnet': subnets[0], 'WorkerSubnets': ','.join(subnets)}
+    given['ControlPlaneVolume'] = ec2.create_volume(AvailabilityZone=region + 'a', Size=20)['VolumeId']
+parameters = lambda: [{'ParameterKey': key, 'ParameterValue': value} for key, value in given.items()]
 stack = 'kiln-' + has_network
 cf.create_stack(StackName=stack, TemplateBody=open(path).read(), Capabilities=['CAPABILITY_IAM'],
-    Parameters=[{'ParameterKey': key, 'ParameterValue': value} for key, value in given.items()])
+    Parameters=parameters())
 [described] = cf.describe_stacks(StackName=stack)['Stacks']
-resources = {it['LogicalResourceId']: it.get('PhysicalResourceId') for it in cf.describe_stack_resources(StackName=stack)['StackResources'] if 'LogicalResourceId' in it}
+def found():
+    all = cf.describe_stack_resources(StackName=stack)['StackResources']
+    return {it['LogicalResourceId']: it.get('PhysicalResourceId') for it in all if 'LogicalResourceId' in it}
+resources = found()
 def policy(role):
     [name] = iam.list_role_policies(RoleName=role)['PolicyNames']
     document = iam.get_role_policy(RoleName=role, PolicyName=name)['PolicyDocument']
@@ -127,8 +132,11 @@ plane = instance()
 user_data = ec2.describe_instance_attribute(InstanceId=plane['InstanceId'], Attribute='userData')['UserData']['Value']
 [group] = asg.describe_auto_scaling_groups(AutoScalingGroupNames=[resources['Workers']])['AutoScalingGroups']
 template = ec2.describe_launch_template_versions(LaunchTemplateId=resources['WorkerTemplate'])['LaunchTemplateVersions'][0]['LaunchTemplateData']
-[disk] = [it['Ebs']['VolumeId'] for it in plane['BlockDeviceMappings']]
+options = ec2.describe_launch_template_versions(LaunchTemplateId=resources['ControlPlaneTemplate'])['LaunchTemplateVersions'][0]['LaunchTemplateData']['MetadataOptions']
+disk = given.get('ControlPlaneVolume') or resources['DataVolume']
+ec2.attach_volume(VolumeId=disk, InstanceId=plane['InstanceId'], Device='/dev/sdf')
 [volume] = ec2.describe_volumes(VolumeIds=[disk])['Volumes']
+of = lambda instance: [it['Value'] == disk for it in instance['Tags'] if it['Key'] == 'kiln.control_plane.data_volume']
 workers = ec2.describe_instances(Filters=[{'Name': 'tag:kiln:role', 'Values': ['worker']},
     {'Name': 'instance-state-name', 'Values': ['running']}])['Reservations']
 out = {
@@ -136,15 +144,22 @@ out = {
     'policies': [policy(resources['ControlPlaneRole']), policy(resources['WorkerRole'])],
     'plane': {'image': plane['ImageId'] == image, 'address': plane['PrivateIpAddress'], 'tags': plane['Tags'],
         'user_data': base64.b64decode(user_data).decode()},
-    'volume': {'size': volume['Size'], 'on': [it['InstanceId'] == plane['InstanceId'] for it in volume['Attachments']]},
+    'volume': {'size': volume['Size'], 'tagged': of(plane)},
+    'plane_metadata': options,
     'template': {'metadata': template['MetadataOptions'], 'user_data': base64.b64decode(template['UserData']).decode()},
     'group': [group['MinSize'], group['MaxSize'], len(group['VPCZoneIdentifier'].split(','))],
     'workers': sum(len(it['Instances']) for it in workers),
 }
-asg.delete_auto_scaling_group(AutoScalingGroupName=group['AutoScalingGroupName'], ForceDelete=True)
-ec2.terminate_instances(InstanceIds=[plane['InstanceId']])
+def with_planes(count):
+    given['ControlPlaneInstances'] = count
+    cf.update_stack(StackName=stack, TemplateBody=open(path).read(), Capabilities=['CAPABILITY_IAM'], Parameters=parameters())
+with_planes('0')
 [volume] = ec2.describe_volumes(VolumeIds=[disk])['Volumes']
-out['volume after the instance'] = volume['State']
+out['without'] = {'has': 'ControlPlane' in found(), 'instance': instance()['State']['Name'], 'volume': volume['State']}
+with_planes('1')
+resources = found()
+out['again'] = {'other': instance()['InstanceId'] != plane['InstanceId'], 'tagged': of(instance()), 'address': instance()['PrivateIpAddress']}
+asg.delete_auto_scaling_group(AutoScalingGroupName=group['AutoScalingGroupName'], ForceDelete=True)
 print(json.dumps(out))
 ";
 
@@ -174,25 +189,44 @@ fn the_cluster_is_created_on_moto_with_the_rights_of_kiln_policy() {
                 plane["tags"].as_array().unwrap().contains(&json!({ "Key": key, "Value": value }));
             assert!(is_tagged, "{told}");
         }
-        assert_eq!(told["volume"], json!({ "size": 20, "on": [true] }), "{told}");
+        assert_eq!(told["volume"], json!({ "size": 20, "tagged": [true] }), "{told}");
+        assert_eq!(resources.contains(&"DataVolume"), has_network == "made", "{resources:?}");
+        assert_eq!(told["plane_metadata"]["InstanceMetadataTags"], "enabled", "first boot reads the tag");
         assert_eq!(told["template"]["metadata"]["HttpTokens"], "required", "{told}");
         assert_eq!(told["template"]["metadata"]["HttpPutResponseHopLimit"], 1, "{told}");
         assert_eq!(told["template"]["user_data"], "worker", "{told}");
         assert_eq!((&told["group"], &told["workers"]), (&json!([1, 10, 2]), &1.into()), "{told}");
-        assert_ne!(told["volume after the instance"], "deleted", "{told}");
+        let without = json!({ "has": false, "instance": "terminated", "volume": "available" });
+        assert_eq!(told["without"], without, "{told}");
+        let again = json!({ "other": true, "tagged": [true], "address": "10.0.1.10" });
+        assert_eq!(told["again"], again, "{told}");
     }
 }
 
-/// moto ends volumes with their stack, so this is for the template alone to say.
+/// moto ends volumes with their stack and knows no volumes of instances, so this is for the template alone to say.
 #[test]
-fn the_control_planes_disk_is_kept_by_instance_and_stack() {
+fn the_data_volume_is_kept_by_instance_and_stack() {
     let text = std::fs::read_to_string(template("cluster.yaml")).unwrap();
     let template: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    let volume = &template["Resources"]["DataVolume"];
+    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+        assert_eq!(volume[policy].as_str(), Some("Retain"), "{policy}");
+    }
+    assert_eq!(volume["Properties"]["Encrypted"].as_bool(), Some(true));
     let plane = &template["Resources"]["ControlPlane"]["Properties"];
-    let disk = &plane["BlockDeviceMappings"][0];
-    assert_eq!(disk["DeviceName"].as_str(), Some("/dev/xvda"), "as kiln publish registers it");
-    assert_eq!(disk["Ebs"]["DeleteOnTermination"].as_bool(), Some(false));
-    assert_eq!(plane["PropagateTagsToVolumeOnCreation"].as_bool(), Some(true), "it is found by its tags");
+    let name = |value: &serde_yaml::Value| serde_yaml::to_string(value).unwrap();
+    let tag = plane["Tags"].as_sequence().unwrap().last().unwrap();
+    assert_eq!(tag["Key"].as_str(), Some("kiln.control_plane.data_volume"));
+    assert_eq!(
+        name(&plane["Volumes"][0]["VolumeId"]),
+        name(&tag["Value"]),
+        "what is attached is what is named"
+    );
+    assert_eq!(
+        plane["BlockDeviceMappings"][0]["DeviceName"].as_str(),
+        Some("/dev/xvda"),
+        "as kiln publish registers it"
+    );
 }
 
 /// What `kiln user-data` prints fits into the template's parameters, which take 4,096 characters each.

@@ -62,7 +62,7 @@ fn user_data_and_tags_are_layers_and_somebody_elses_user_data_is_none() {
     );
     set("", &[("kiln.api.endpoint", "https://evil.example:6443")]);
     tree.run(&["run"]).is(78).says(
-        "kiln-firstboot: instance tags: may say labels and taints only (kiln.node.labels.NAME, kiln.node.taints), and not kiln.api.endpoint",
+        "kiln-firstboot: instance tags: may say labels, taints and a data volume only (kiln.node.labels.NAME, kiln.node.taints, kiln.control_plane.data_volume), and not kiln.api.endpoint",
     );
     double.is_content();
 }

@@ -89,5 +89,5 @@ node:
   index: 7
   token_file: /etc/kiln/token
 network: {mode: docker, fabric: host-gw, mtu: 1400}
-control_plane: {names: [api.example.org, 192.0.2.7]}
+control_plane: {names: [api.example.org, 192.0.2.7], data_volume: vol-0a1b2c3d4e5f60718}
 ";
