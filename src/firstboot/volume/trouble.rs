@@ -51,7 +51,7 @@ pub enum Trouble {
     },
     /// There would be two sets of data.
     #[error(
-        "{ETCD_MEMBER} on this machine's own disk holds a cluster already, which the data volume {0} would hide; remove control_plane.data_volume, or move that folder away"
+        "{ETCD_MEMBER} on this machine's own disk holds a cluster already, which the data volume {0} would hide; remove control_plane.data_volume, or move that folder to the volume (README, Data volume)"
     )]
     OldData(String),
     /// Something else is mounted there.

@@ -316,6 +316,24 @@ fn etcd_never_starts_without_the_volume_of_its_cluster() {
     assert!(said.contains("holds a cluster already, which the data volume"), "{said}");
 }
 
+/// As README says it.
+#[test]
+fn a_cluster_is_moved_to_a_volume_by_hand() {
+    let disk = Disk::new(2 << 30);
+    let mut machine = Machine::new(&disk);
+    machine.tree.settings.control_plane.data_volume = None;
+    machine.tell();
+    assert_eq!(machine.run("firstboot run"), (Some(0), String::new()));
+    let ca = machine.tree.read("ca.crt");
+    machine.tree.write("/var/lib/etcd/member/wal", "data");
+    machine.tree.settings.control_plane.data_volume = Some(NAME.to_owned());
+    machine.tell();
+    assert_eq!(machine.volume().0, Some(78));
+    let words = "mv var/lib/etcd/member var/lib/aside && firstboot run --phase volume && firstboot run && \
+        mv var/lib/aside var/lib/etcd/member && firstboot run && cat var/lib/etcd/member/wal var/lib/etcd/kiln/pki/ca.crt";
+    assert_eq!(machine.run(words), (Some(0), format!("data{ca}")));
+}
+
 /// Files alone: the folder stands for the volume.
 #[test]
 fn the_clusters_own_files_are_on_the_volume_before_there_is_data() {
