@@ -81,7 +81,6 @@ pub mod progress;
 pub mod read;
 #[cfg(feature = "toolchain")]
 pub mod release;
-#[cfg(feature = "toolchain")]
 pub mod resource;
 #[cfg(feature = "toolchain")]
 pub mod sigstore;

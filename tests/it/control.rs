@@ -8,5 +8,5 @@ mod openssl;
 mod texts;
 mod tree;
 mod units;
-mod volume;
+pub mod volume;
 mod volume_live;

@@ -24,6 +24,7 @@ mod person;
 mod qemu;
 mod rotation;
 mod vm;
+mod volume;
 mod worker;
 
 pub use image::{baked, baked_into, kiln};

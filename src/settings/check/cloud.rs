@@ -11,6 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use super::api;
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::resource::is_id;
 
 const CA_FIX: &str = "give the certificates in PEM that sign for cloud.endpoint, or leave it out";
 
@@ -98,14 +99,9 @@ fn request(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// EC2's ids have 8 or 17 hexadecimal digits ("Resource IDs", EC2 User Guide).
 fn subnets(at: &At<'_>, report: &mut Report) {
-    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    let is_id = |text: &str| {
-        text.strip_prefix("subnet-").is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(is_hex))
-    };
     for item in at.items() {
-        if let Some(text) = item.text().filter(|text| !is_id(text)) {
+        if let Some(text) = item.text().filter(|text| !is_id(text, "subnet-")) {
             let shown: String = text.chars().take(80).collect();
             let fix = "write it as subnet-0a1b2c3d4e5f60718".to_owned();
             report.wrong(&item, format!("'{shown}' is no id of a subnet"), fix);
