@@ -22,6 +22,9 @@ use super::retry::About;
 
 /// Pods are a hop further away than the instance itself, so that the service's answers do not reach them.
 pub(super) const HOP_LIMIT: i32 = 1;
+/// The first name that EC2 recommends for volumes beside the root's ("Device names for volumes on Amazon EC2 instances"). With
+/// NVMe it is a name for EC2 alone.
+const DATA_DEVICE: &str = "/dev/sdf";
 /// Results of a page; EC2 allows 1,000.
 const PAGE: i32 = 1000;
 
@@ -79,6 +82,8 @@ pub struct Instance {
     pub tags: Tags,
     /// Where in the network it is.
     pub attached: Attached,
+    /// The volumes that it has, `vol-...`.
+    pub volumes: Vec<String>,
     /// When it was started last, in seconds since 1970.
     pub started_s: u64,
 }
@@ -233,6 +238,18 @@ impl Region {
         Ok(bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
+    /// Attaches a volume to an instance, which has to run.
+    ///
+    /// # Errors
+    /// The call's; also that the instance has it already, after an answer that was lost.
+    pub async fn attach(&self, volume: &str, instance: &str) -> Result<(), CloudError> {
+        let request = || {
+            let attach = self.ec2.attach_volume().volume_id(volume).instance_id(instance);
+            attach.device(DATA_DEVICE).send()
+        };
+        self.call("ec2:AttachVolume", About::Known, request).await.map(drop)
+    }
+
     /// Terminates instances; those that are gone already are no error.
     ///
     /// # Errors
@@ -289,8 +306,14 @@ fn instance(found: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
         image: found.image_id().unwrap_or_default().to_owned(),
         tags: tags(found.tags()),
         attached: attached(found),
+        volumes: volumes(found),
         started_s: found.launch_time().map_or(0, |at| u64::try_from(at.secs()).unwrap_or(0)),
     })
+}
+
+fn volumes(found: &aws_sdk_ec2::types::Instance) -> Vec<String> {
+    let ids = found.block_device_mappings().iter().filter_map(|it| it.ebs()?.volume_id());
+    ids.map(str::to_owned).collect()
 }
 
 fn attached(found: &aws_sdk_ec2::types::Instance) -> Attached {

@@ -34,6 +34,7 @@ fn member(number: usize) -> Instance {
             addresses: vec![address(number)],
             is_checked: false,
         },
+        volumes: Vec::new(),
         started_s: NOW_S - 3600,
     }
 }

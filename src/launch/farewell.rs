@@ -166,6 +166,7 @@ mod tests {
             image,
             tags,
             attached: crate::cloud::Attached::default(),
+            volumes: Vec::new(),
             started_s: 0,
         }
     }

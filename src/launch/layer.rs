@@ -10,6 +10,8 @@ use super::user_data::Given;
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::names::SHARED_TOKEN;
+#[cfg(feature = "aws")]
+use crate::resource::is_id;
 use crate::settings::ranges::Cut;
 use crate::settings::{Role, VERSION, check as settings};
 
@@ -95,6 +97,14 @@ pub(super) fn share(cluster: &Cluster) -> String {
     let layer = layer(cluster, Role::ControlPlane, &given);
     let found = layer.get("cloud").and_then(|cloud| cloud.get("share")).and_then(Value::as_str);
     found.map_or_else(|| own_share(cluster), str::to_owned)
+}
+
+/// Returns the id of the volume that the control plane's cluster is on, if it is one of EBS.
+#[cfg(feature = "aws")]
+pub(super) fn data_volume(cluster: &Cluster) -> Option<String> {
+    let layer = layer(cluster, Role::ControlPlane, &Given::default());
+    let found = layer.get("control_plane").and_then(|plane| plane.get("data_volume")).and_then(Value::as_str);
+    found.filter(|name| is_id(name, "vol-")).map(str::to_owned)
 }
 
 /// Returns where the nodes of a role go.

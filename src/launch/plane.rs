@@ -3,7 +3,7 @@
 //! its own Node is Ready. A run that was broken off is gone on with, as long as the key is there.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::birth::Goal;
 use super::error::LaunchError;
@@ -22,6 +22,8 @@ use crate::settings::Role;
 
 /// Keys have some hundred bytes.
 const KEY_MAX_BYTES: u64 = 64 << 10;
+/// Between two looks at an instance that is about to run.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Nobody but its owner reads a key, or what leads to it.
 const MODE: u32 = 0o600;
 
@@ -83,6 +85,9 @@ pub async fn launch_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Lau
         instance.id
     ));
     watch.add(std::slice::from_ref(&instance));
+    if let Some(volume) = layer::data_volume(order.cluster) {
+        attach(&volume, &instance.id, desk).await?;
+    }
     let shared = watch
         .until_shared(&trust::names(&share), desk.limit, |found| trust::shared(found, &share, &key))
         .await?;
@@ -105,6 +110,26 @@ async fn existing(order: &Order<'_>, region: &Region) -> Result<Option<Instance>
         );
         is_up && instance.tags.get(tag::ROLE).map(String::as_str) == Some(role)
     }))
+}
+
+/// Attaches the data volume as soon as the instance runs, unless it has it. Of one that ends the watch tells.
+async fn attach(volume: &str, id: &str, desk: &PlaneDesk<'_>) -> Result<(), LaunchError> {
+    let end = Instant::now() + desk.limit;
+    while Instant::now() < end {
+        let found = desk.region.instances(&[id.to_owned()]).await?;
+        match found.first() {
+            Some(instance) if instance.volumes.iter().any(|had| had == volume) => return Ok(()),
+            Some(instance) if instance.state == InstanceState::Running => {
+                desk.region.attach(volume, id).await?;
+                desk.progress.say(&format!("{volume} is attached to {id}"));
+                return Ok(());
+            }
+            Some(instance) if instance.state == InstanceState::Pending => {}
+            _ => return Ok(()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Returns where the operator's key is: `FILE.key`.

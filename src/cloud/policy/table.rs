@@ -22,6 +22,7 @@ const TOKENS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/cluster
 const TABLES: &[&str] = &["arn:{partition}:ec2:*:*:route-table/*"];
 const INTERFACES: &[&str] = &["arn:{partition}:ec2:*:*:network-interface/*"];
 const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
+const VOLUMES: &[&str] = &["arn:{partition}:ec2:*:*:volume/*"];
 const INSTANCES: &[&str] = &["arn:{partition}:ec2:*:*:instance/*"];
 /// What RunInstances makes and uses ("Actions, resources, and condition keys for Amazon EC2").
 const LAUNCHED: &[&str] = &[
@@ -125,6 +126,10 @@ const LAUNCHER: &[Right] = &[
         .needed_by("ec2:RunInstances")
         .only_if(TO_EC2),
     right("ec2:DescribeInstances", ANY, "sees whether an instance has ended, and finds those of a cluster"),
+    right("ec2:AttachVolume", INSTANCES, "gives a control plane the data volume that its settings name")
+        .only_if(OURS_LAUNCHED),
+    // Somebody else's volume, perhaps without a tag; name it to be stricter.
+    right("ec2:AttachVolume", VOLUMES, "gives a control plane the data volume that its settings name"),
     right("ec2:GetConsoleOutput", INSTANCES, "what first boot says before there is a Node")
         .only_if(OURS_LAUNCHED),
     right("autoscaling:DescribeAutoScalingGroups", ANY, "--group: what is there, and its instances"),

@@ -14,6 +14,7 @@ fn instance(state: InstanceState, reason: Option<&str>) -> Instance {
         image: "ami-1".to_owned(),
         tags: Tags::new(),
         attached: Attached::default(),
+        volumes: Vec::new(),
         started_s: 0,
     }
 }

@@ -27,6 +27,7 @@ fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
     without_a_cluster_nothing_goes_but_the_whole(&site, &ids[1]);
     a_group_is_made_is_rolled_and_ends(&site);
     a_spot_instance_is_asked_for(&site);
+    a_control_planes_volume_is_attached(&site);
     let called = site.every_call_is_allowed();
     for right in rights(Who::Launcher) {
         assert!(
@@ -107,6 +108,28 @@ fn a_spot_instance_is_asked_for(site: &Site) {
     site.played(&[], || site.run(&["--role", "worker", "--group", "--count", "1", "--timeout", "3s"])).is(75);
     assert_eq!(markets(site), spot);
     terminate(site, &["--group", "--yes"]).is(0);
+}
+
+/// Once, as soon as its instance runs. Nobody plays first boot, so that each run ends with its time.
+fn a_control_planes_volume_is_attached(site: &Site) {
+    const VOLUME: &str = "vol-0a1b2c3d4e5f60718";
+    let profile = "  instance_profile: kiln-control-plane\n";
+    let settings = format!("{profile}  settings: {{control_plane: {{data_volume: {VOLUME}}}}}\n");
+    site.write("cluster.yaml", &CLUSTER.replace(profile, &settings));
+    let run = || {
+        let mut kiln = site.launch_as("volume.conf", &["--role", "control-plane", "--timeout", "8s"]);
+        site.played(&[], || Ended::of(kiln.output().unwrap()))
+    };
+    let missing = run();
+    assert!(missing.said.contains(&format!("The volume '{VOLUME}' does not exist.")), "{}", missing.said);
+    site.double.state().region(REGION).ground.volumes.insert(VOLUME.to_owned());
+    let attached = run().is(75);
+    assert!(attached.said.contains(&format!("{VOLUME} is attached to i-")), "{}", attached.said);
+    let again = run().is(75);
+    assert!(!again.said.contains("is attached"), "{}", again.said);
+    assert_eq!(site.double.count("ec2:AttachVolume"), 2);
+    let plane = site.double.state().region(REGION).instances.values().next_back().unwrap().clone();
+    assert_eq!(plane.volumes, [VOLUME]);
 }
 
 /// What the last instance was asked with of its market.

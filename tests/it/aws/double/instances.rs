@@ -16,6 +16,7 @@ pub struct Ground {
     pub subnets: BTreeSet<String>,
     pub groups: BTreeSet<String>,
     pub profiles: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
     /// Whether termination is protected from now on.
     pub is_protected: bool,
 }
@@ -35,6 +36,8 @@ pub struct Instance {
     pub is_protected: bool,
     /// Where in the VPC it is, where a test says so.
     pub attached: Option<vpc::Attached>,
+    /// Volumes beside its root's.
+    pub volumes: Vec<String>,
     lag: u32,
     slow: u32,
 }
@@ -51,6 +54,7 @@ impl Instance {
             console: String::new(),
             is_protected: false,
             attached: None,
+            volumes: Vec::new(),
             lag: weather.lag,
             slow: weather.slow,
             asked,
@@ -69,6 +73,7 @@ impl Instance {
             console: String::new(),
             is_protected: false,
             attached: Some(attached),
+            volumes: Vec::new(),
             lag: 0,
             slow: 0,
         }
@@ -85,6 +90,7 @@ pub fn serve(
         "RunInstances" => run(state, region, asked),
         "DescribeInstances" => describe(state, region, asked),
         "GetConsoleOutput" => console(state, region, asked),
+        "AttachVolume" => attach(state, region, asked),
         "TerminateInstances" => terminate(state, region, asked),
         _ => return None,
     })
@@ -255,9 +261,13 @@ fn item(id: &str, instance: &Instance, state: &str) -> String {
             format!("<stateReason><code>{code}</code><message>{text}</message></stateReason>")
         }
     };
+    let volume = |id: &String| {
+        format!("<item><deviceName>/dev/sdf</deviceName><ebs><volumeId>{id}</volumeId></ebs></item>")
+    };
+    let volumes: String = instance.volumes.iter().map(volume).collect();
     format!(
         "<instanceId>{id}</instanceId><imageId>{}</imageId><instanceState><code>0</code><name>{state}</name></instanceState>\
-         <subnetId>{}</subnetId>{reason}{}{}",
+         <subnetId>{}</subnetId>{reason}<blockDeviceMapping>{volumes}</blockDeviceMapping>{}{}",
         get(&instance.asked, "ImageId"),
         instance.subnet,
         instance.attached.as_ref().map(vpc::Attached::described).unwrap_or_default(),
@@ -301,6 +311,31 @@ fn describe(state: &mut State, region: &str, asked: &Asked) -> Result<String, Re
 fn known<'s>(state: &'s mut State, region: &str, id: &str) -> Result<&'s mut Instance, Refusal> {
     let missing = || refuse("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"));
     state.region(region).instances.get_mut(id).ok_or_else(missing)
+}
+
+/// AttachVolume: "the device name (for example, /dev/sdh or xvdh)" is required; a volume is attached to one instance at a time
+/// (VolumeInUse), which has to run or be stopped (IncorrectState).
+fn attach(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal> {
+    let (id, volume, device) = (get(asked, "InstanceId"), get(asked, "VolumeId"), get(asked, "Device"));
+    if !device.starts_with("/dev/sd") {
+        return Err(refuse("MissingParameter", "The request must contain the parameter device"));
+    }
+    let here = state.region(region);
+    if !here.ground.volumes.contains(volume) {
+        return Err(refuse("InvalidVolume.NotFound", format!("The volume '{volume}' does not exist.")));
+    }
+    let has = |it: &Instance| it.state != "terminated" && it.volumes.iter().any(|had| had == volume);
+    if here.instances.values().any(has) {
+        return Err(refuse("VolumeInUse", format!("{volume} is already attached to an instance")));
+    }
+    let instance = known(state, region, id)?;
+    if !["running", "stopped"].contains(&instance.state) {
+        return Err(refuse("IncorrectState", format!("Instance '{id}' is not 'running'.")));
+    }
+    instance.volumes.push(volume.to_owned());
+    Ok(format!(
+        "<volumeId>{volume}</volumeId><instanceId>{id}</instanceId><device>{device}</device><status>attaching</status>"
+    ))
 }
 
 /// The latest output is for Nitro instances alone ("Instance console output").
