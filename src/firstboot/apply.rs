@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::credential::{CURRENT, stored};
 use super::look::Wanted;
-use super::observed::{Found, Observed};
+use super::observed::{Certificate, Found, Observed, Request};
 use super::outcome::Outcome;
 use super::reason::Reason;
 use super::step::Step;
@@ -23,6 +23,8 @@ use crate::host::files::FileError;
 use crate::host::links::LinksError;
 use crate::host::root::Root;
 use crate::settings::Settings;
+
+pub use local::change;
 
 /// Why a step on this machine failed. A request that fails is no error but an [`Outcome::Trouble`].
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +96,18 @@ impl<'a> Hands<'a> {
         if step.is_request() {
             return Ok(self.ask(step, seen, report, deadline).await.unwrap_or_else(Outcome::Trouble));
         }
-        self.change(step, seen, wanted)?;
+        change(self.root, step, seen, wanted)?;
         Ok(Outcome::Changed)
+    }
+
+    /// Makes a request of [`super::next::ahead`]; waits for the certificate until `deadline` at most.
+    pub async fn apply_ahead(&mut self, step: &Step, seen: &Observed, deadline: Instant) -> Outcome {
+        self.ask(step, seen, "", deadline).await.unwrap_or_else(Outcome::Trouble)
+    }
+
+    /// Forgets the node's credential: what was asked with it is of no use.
+    pub fn forget(&mut self) {
+        self.node = None;
     }
 
     async fn ask(
@@ -124,11 +136,17 @@ impl<'a> Hands<'a> {
         connected(&mut self.bootstrap, self.settings, self.limits, credential)
     }
 
-    fn node(&mut self) -> Result<Client, Reason> {
+    fn node(&mut self, seen: &Observed) -> Result<Client, Reason> {
         if let Some(client) = &self.node {
             return Ok(client.clone());
         }
-        let pem = self.root.text(&stored(CURRENT), PEM_MAX_BYTES);
+        let pem = match &seen.disk.certificate {
+            Certificate::Missing if matches!(seen.server.request, Request::Issued(_)) => {
+                local::issued(self.root, seen)
+            }
+            Certificate::Stored(name) => self.root.text(&stored(name), PEM_MAX_BYTES),
+            _ => self.root.text(&stored(CURRENT), PEM_MAX_BYTES),
+        };
         let pem = pem.map_err(|error| Reason::Unfit(error.to_string()))?.unwrap_or_default();
         connected(&mut self.node, self.settings, self.limits, Credential::of_pem(&pem))
     }

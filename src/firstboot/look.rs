@@ -2,9 +2,11 @@
 //! Looks at the machine and its disk, and puts what is seen into an [`Observed`]. Nothing is changed, no server asked.
 
 mod disk;
+mod judged;
 mod links;
 mod machine;
 
+use super::claim::{Record, State};
 use super::file::File;
 use super::observed::{Found, Observed};
 use super::{credential, network, plane};
@@ -14,6 +16,7 @@ use crate::host::links::LinksError;
 use crate::host::root::Root;
 use crate::settings::Settings;
 
+use judged::Judged;
 pub use machine::{machine, sources};
 
 /// Why something could not be looked at.
@@ -36,6 +39,8 @@ pub struct Wanted {
     pub network: Vec<File>,
     /// What is to be removed, in the order in which it was seen.
     pub repairs: Vec<network::stale::Repair>,
+    /// What was judged on the way.
+    judged: Judged,
 }
 
 impl Wanted {
@@ -45,17 +50,63 @@ impl Wanted {
     }
 }
 
-/// Looks at all that survives a power cut, and at the links that pods' own programs made.
+/// Looks at what kiln has recorded.
+///
+/// # Errors
+/// As [`look`].
+pub fn records(root: &Root, seen: &mut Observed) -> Result<(), LookError> {
+    disk::records(root, seen)
+}
+
+/// Looks at all that survives a power cut, and at the links that pods' own programs made. `last` is what the last look of
+/// this run came to; the first one has none.
 ///
 /// # Errors
 /// When something is there but can't be read.
-pub fn look(root: &Root, settings: &Settings, seen: &mut Observed) -> Result<Wanted, LookError> {
-    let mut wanted = Wanted { credential: credential_files(settings), ..Wanted::default() };
-    disk::records(root, seen)?;
-    disk::credential(root, settings, clock::now_s(), seen)?;
+pub fn look(
+    root: &Root,
+    settings: &Settings,
+    seen: &mut Observed,
+    last: Wanted,
+) -> Result<Wanted, LookError> {
+    records(root, seen)?;
+    let mut wanted = credential(root, settings, seen, last)?;
+    network(root, settings, seen, &mut wanted)?;
+    Ok(wanted)
+}
+
+/// Looks at the credential of the recorded identity.
+///
+/// # Errors
+/// As [`look`].
+pub fn credential(
+    root: &Root,
+    settings: &Settings,
+    seen: &mut Observed,
+    last: Wanted,
+) -> Result<Wanted, LookError> {
+    let mut wanted =
+        Wanted { credential: credential_files(settings), judged: last.judged, ..Wanted::default() };
+    disk::credential(root, settings, clock::now_s(), seen, &mut wanted.judged)?;
     seen.disk.credential = disk::missing(root, &wanted.credential)?;
-    let (Found::Is(identity), Found::Is(record)) = (&seen.disk.identity, &seen.disk.claim) else {
-        return Ok(wanted);
+    Ok(wanted)
+}
+
+/// Looks at links and files, held against the recorded block.
+///
+/// # Errors
+/// As [`look`].
+pub fn network(
+    root: &Root,
+    settings: &Settings,
+    seen: &mut Observed,
+    wanted: &mut Wanted,
+) -> Result<(), LookError> {
+    // Nothing is made for a block that is not held yet, and nothing can be on it.
+    let (Found::Is(identity), Found::Is(record @ Record { state: State::Held, .. })) =
+        (&seen.disk.identity, &seen.disk.claim)
+    else {
+        return Ok(());
     };
     let (identity, blocks) = (identity.clone(), record.blocks.clone());
     let live = links::links(root, settings, &identity, &blocks)?;
@@ -71,7 +122,7 @@ pub fn look(root: &Root, settings: &Settings, seen: &mut Observed) -> Result<Wan
         seen.disk.last = missing.iter().find(is_last).cloned();
         seen.disk.files = missing.into_iter().filter(|path| !is_last(&path)).collect();
     }
-    Ok(wanted)
+    Ok(())
 }
 
 /// CA and kubeconfig of a control plane are among the files that it makes itself.

@@ -12,13 +12,13 @@ mod routes;
 
 use super::claim::Record;
 use super::identity::{self, Identity};
-use super::observed::{Found, Observed};
+use super::observed::{Found, Observed, Version};
 use super::reason::Reason;
 use super::step::{Step, listed};
-use crate::settings::Settings;
+use crate::settings::{Role, Settings};
 
 use claimed::{claimed, pool, registered};
-use credential::credential;
+use credential::{credential, has_certificate, is_signing};
 use held::{held, still_held};
 use routes::routes;
 
@@ -66,6 +66,31 @@ pub fn verify(want: &Settings, seen: &Observed) -> Next {
         }
     };
     judge().err().unwrap_or(Next::Done)
+}
+
+/// Returns a request that leans on none of the changes of this machine that are due before it, so that it may be under way
+/// meanwhile. What its answer is worth, [`next`] says: it asks for the same when all of them are done.
+///
+/// What needs no certificate is written while that is being signed; it is used as soon as it is there, since its key is
+/// durable and the server has it for whoever asks again; files are written while the server says which version it is; and a
+/// warm boot asks for its claim while it is still looking.
+pub fn ahead(want: &Settings, seen: &Observed) -> Option<Step> {
+    let asked = || -> Part<()> {
+        identity(want, seen)?;
+        if seen.trouble.is_some() {
+            return Ok(());
+        }
+        match held(seen)? {
+            Some(record) => still_held(seen, record).and_then(|_| version(want, seen)),
+            None if has_certificate(seen) => registered(seen).map(drop),
+            None if is_signing(seen) => act(Step::AwaitRequest),
+            None => Ok(()),
+        }
+    };
+    match asked() {
+        Err(Next::Do(step)) if step.is_request() => Some(step),
+        _ => None,
+    }
 }
 
 fn birth(want: &Settings, seen: &Observed) -> Part<()> {
@@ -149,9 +174,20 @@ fn network(want: &Settings, seen: &Observed, record: &Record) -> Part<()> {
         return act(Step::Repair(what.clone()));
     }
     routes(want, seen, record)?;
+    version(want, seen)?;
     match &seen.disk.last {
         Some(path) => act(Step::Write(path.clone())),
         None => Ok(()),
+    }
+}
+
+/// Before the node turns ready for the first time: after podCIDRs, for which others wait. A control plane has asked its own
+/// server before, and a warm boot asks nothing more.
+fn version(want: &Settings, seen: &Observed) -> Part<()> {
+    match &seen.server.version {
+        Version::Unasked if seen.disk.last.is_some() && want.role == Role::Worker => act(Step::AskVersion),
+        Version::TooOld(version) => stuck(Reason::TooOld(version.clone())),
+        _ => Ok(()),
     }
 }
 

@@ -115,10 +115,28 @@ pub struct Server {
     pub listing: Option<Listing>,
     /// Why `spec.podCIDRs` was refused, until the Node has been read again.
     pub refusal: Option<String>,
+    /// The server's version.
+    pub version: Version,
     /// Whether this run recorded the claim, so that its report belongs to the Node's birth.
     pub is_birth: bool,
     /// Whether the report has been sent, or sending it has failed.
     pub is_reported: bool,
+}
+
+/// What the server's version means for kiln.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Version {
+    /// Not asked.
+    #[default]
+    Unasked,
+    /// Asked, and not told.
+    Untold,
+    /// One that kiln works with.
+    Fits,
+    /// Newer than any that kiln was tried with: which, and with what it was.
+    Untried(String),
+    /// Something that kiln relies on is missing: which it is, and which would do.
+    TooOld(String),
 }
 
 /// The certificate signing request.

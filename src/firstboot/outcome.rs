@@ -2,7 +2,7 @@
 //! What a step came to, and how that changes what is known. Pure.
 
 use super::claim::{Claim, Listing, Record};
-use super::observed::{Node, NodeSeen, Observed, Request};
+use super::observed::{Node, NodeSeen, Observed, Request, Version};
 use super::reason::Reason;
 use super::step::Step;
 use crate::ipam::Ranges;
@@ -26,6 +26,8 @@ pub enum Outcome {
     Claim(Claim),
     /// All claims.
     Listing(Listing),
+    /// The server's version.
+    Version(Version),
     /// The podCIDRs are set.
     Published,
     /// The podCIDRs were refused: something else stands there, or it is another Node.
@@ -66,6 +68,7 @@ impl Observed {
                 self.server.claim.take_if(|claim| is_free(claim));
                 self.server.listing = Some(listing);
             }
+            Outcome::Version(version) => self.server.version = version,
             Outcome::Published => self.published(step),
             Outcome::Refused(why) => {
                 self.server.refusal = Some(why);

@@ -166,6 +166,9 @@ pub enum Reason {
     /// Nothing is recorded that could be verified.
     #[error("no claim is recorded on this machine; kiln-firstboot.service makes one")]
     NoClaim,
+    /// The server lacks something that kiln relies on.
+    #[error("the API server is {0}; nodes could take each other's blocks there: upgrade the control plane")]
+    TooOld(String),
     /// Somebody else has set podCIDRs.
     #[error("Node {name} has podCIDRs {found}, which kiln did not set{}: a second allocator is at work; turn kube-controller-manager's nodeipam off, or the cloud's, and delete the Node", ours.as_ref().map(|ours| format!(" (the claim is {ours})")).unwrap_or_default())]
     SecondAllocator {

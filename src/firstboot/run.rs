@@ -4,6 +4,7 @@
 //! Each file is synced before it has its name; the names themselves, and the ledger, are synced for many steps at once.
 
 mod addons;
+mod beside;
 mod diary;
 mod images;
 mod plane;
@@ -19,7 +20,7 @@ use super::apply::{ApplyError, Hands};
 use super::look::{self, LookError};
 use super::look_cloud;
 use super::next::Next;
-use super::observed::{Found, Observed};
+use super::observed::{Found, Observed, Version};
 use super::outcome::Outcome;
 use super::reason::Reason;
 use super::step::Step;
@@ -113,15 +114,22 @@ impl Run<'_> {
     /// # Errors
     /// When something can't be read.
     pub fn look(&self) -> Result<(Observed, look::Wanted), RunError> {
+        let mut seen = self.look_at_records()?;
+        let mut wanted = look::Wanted::default();
+        self.look_again(&mut seen, &mut wanted)?;
+        Ok((seen, wanted))
+    }
+
+    /// Looks at the machine and at kiln's own records, which takes next to no time.
+    fn look_at_records(&self) -> Result<Observed, RunError> {
         let chance = u128::from_be_bytes(entropy::bytes()?);
         let has_token = self.token != Credential::None;
         let machine = look::machine(self.root, self.settings, has_token, chance)?;
         let mut seen = Observed { machine, ..Observed::default() };
         seen.machine.may_run_pods = self.may_run_pods;
         seen.machine.attachment = self.attachment.cloned();
-        let wanted = look::look(self.root, self.settings, &mut seen)?;
-        self.look_for_addresses(&mut seen)?;
-        Ok((seen, wanted))
+        look::records(self.root, &mut seen)?;
+        Ok(seen)
     }
 
     /// Runs until all is done, nothing can be done, or the time is over.
@@ -134,11 +142,17 @@ impl Run<'_> {
         // Whatever it came to: what comes next may rest on it.
         root.settle()?;
         let End { reason, seen, counts } = turned?;
-        Ok(diary.end(self.root, reason, seen, counts))
+        let warning = match &seen.server.version {
+            Version::Untried(version) => Some(format!("the API server is {version}")),
+            _ => None,
+        };
+        let ending = diary.end(self.root, reason, seen, counts);
+        Ok(Ending { warnings: warning.into_iter().collect(), ..ending })
     }
 
     async fn turns(&self, diary: &mut Diary) -> Result<End, RunError> {
-        let (mut seen, mut wanted) = self.look()?;
+        let mut seen = self.look_at_records()?;
+        let mut wanted = look::Wanted::default();
         let start = Instant::now();
         let is_born = seen.is_held();
         let seed = seen.machine.chance as u64;
@@ -146,7 +160,12 @@ impl Run<'_> {
         hands.ec2 = self.ec2;
         let mut waits = Waits::new(is_born, seed, start + self.limit);
         let mut last = String::new();
+        self.look_first(&mut hands, (&mut seen, &mut wanted), diary, waits.deadline).await?;
         for _ in 0..TURNS_MAX {
+            if let Some(request) = self.ahead(&seen) {
+                self.beside(&request, &mut hands, (&mut seen, &mut wanted), diary, waits.deadline).await?;
+                continue;
+            }
             diary.called(self.ec2.map_or(0, Ec2::calls));
             match (self.decide)(self.settings, &seen) {
                 Next::Do(step) => {
@@ -179,10 +198,14 @@ impl Run<'_> {
         Err(RunError::Turns(last))
     }
 
-    /// Names and ledger are made durable for many steps at once: before a step that rests on them, and before a wait, which
-    /// has the time for it.
+    /// Names are made durable for many steps at once: before a step that rests on them, and with the ledger, on which
+    /// nothing rests, before a wait, which has the time for it.
     fn settle_for(&self, step: &Step, diary: &mut Diary) -> Result<(), FileError> {
-        if step.rests_on_disk() || *step == Step::AwaitRequest { self.settle(diary) } else { Ok(()) }
+        match step {
+            Step::AwaitRequest => self.settle(diary),
+            step if step.rests_on_disk() => self.root.settle(),
+            _ => Ok(()),
+        }
     }
 
     fn settle(&self, diary: &mut Diary) -> Result<(), FileError> {
@@ -203,7 +226,7 @@ impl Run<'_> {
     }
 
     fn look_again(&self, seen: &mut Observed, wanted: &mut look::Wanted) -> Result<(), RunError> {
-        *wanted = look::look(self.root, self.settings, seen)?;
+        *wanted = look::look(self.root, self.settings, seen, std::mem::take(wanted))?;
         self.look_for_addresses(seen)
     }
 

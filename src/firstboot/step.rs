@@ -86,6 +86,8 @@ pub enum Step {
     },
     /// Write down that the VPC's routes are as they should be.
     RecordRoutes(Routed),
+    /// Ask the API server for its version.
+    AskVersion,
     /// Write the report into an annotation of the own Node.
     Report,
     /// Ask the control plane's own API server whether it is ready.
@@ -116,6 +118,7 @@ impl Step {
                 | Self::ReadClaim(_)
                 | Self::ListClaims { .. }
                 | Self::ReadRoutes(_)
+                | Self::AskVersion
                 | Self::Ready
                 | Self::Prove(_)
         )
@@ -154,6 +157,22 @@ impl Step {
             )
     }
 
+    /// Returns whether it is a change of this machine, which needs nobody else.
+    pub fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::RecordIdentity(_)
+                | Self::MakeKey
+                | Self::StoreCertificate
+                | Self::LinkCertificate(_)
+                | Self::Remove(_)
+                | Self::Write(_)
+                | Self::Record(_)
+                | Self::Repair(_)
+                | Self::RecordRoutes(_)
+        )
+    }
+
     /// Returns its name in ledger and report: one word, whatever it is about.
     pub fn word(&self) -> &'static str {
         match self {
@@ -183,6 +202,7 @@ impl Step {
             Self::CreateRoute { .. } => "route-create",
             Self::ReplaceRoute { .. } => "route-replace",
             Self::RecordRoutes(_) => "routes-record",
+            Self::AskVersion => "version",
             Self::Report => "report",
             Self::Ready => "ready",
             Self::Object(_) => "object",
@@ -246,6 +266,7 @@ impl fmt::Display for Step {
             Self::RecordRoutes(routed) => {
                 write!(f, "record that {} leads to {}", listed(&routed.blocks), routed.interface)
             }
+            Self::AskVersion => f.write_str("ask the API server for its version"),
             Self::Report => f.write_str("write the report to the Node"),
             Self::Ready => f.write_str("ask whether the API server is ready"),
             Self::Object(what) | Self::Prove(what) => f.write_str(what),

@@ -50,12 +50,16 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
+/// What is read at once: most files of a node have less.
+const READ_BYTES: usize = 8 << 10;
+
 /// Reads a whole file of at most `max_bytes`. It may be a pipe, such as a shell's `<(...)`, that somebody fills.
 ///
 /// # Errors
 /// As the system says; if the file is larger, or a pipe falls silent.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
+    // Without a capacity the library begins with 32 bytes, and doubles.
+    let mut bytes = Vec::with_capacity(READ_BYTES);
     let file = stream::open(path).map_err(FileError::at("open", path))?;
     let read = Stream(file).take(max_bytes + 1).read_to_end(&mut bytes);
     read.map_err(FileError::at("read", path))?;

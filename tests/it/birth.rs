@@ -8,6 +8,7 @@ mod killed;
 mod modes;
 mod refused;
 mod secrets;
+mod status;
 mod warm;
 mod whole;
 mod worker;
@@ -54,8 +55,8 @@ fn a_worker_is_born_once_and_a_warm_boot_changes_nothing() {
     let conflist = worker.text("etc/cni/net.d/10-kiln.conflist");
     assert!(conflist.contains(&block), "{conflist}");
 
-    // Six requests from the certificate request to podCIDRs, and the report.
-    assert_eq!(worker.report()["requests"], 7);
+    // Six requests from the certificate request to podCIDRs, the server's version, and the report.
+    assert_eq!(worker.report()["requests"], 8);
     worker.keeps_no_secret_but_its_key();
     journal::tells_the_birth(&journal, &block, "0123456789abcdef");
 
@@ -73,6 +74,7 @@ fn a_worker_is_born_once_and_a_warm_boot_changes_nothing() {
 
     a_name_that_is_held_is_refused(&bench);
     a_lost_claim_is_told_by_verify_and_made_anew_by_a_boot(&bench, &worker, &block);
+    status::is_told_at_each_stage(&bench);
 }
 
 fn a_name_that_is_held_is_refused(bench: &Bench) {

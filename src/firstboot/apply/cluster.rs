@@ -4,13 +4,13 @@
 use super::super::claim::{self, Claim, Listing, Record};
 use super::super::identity::Identity;
 use super::super::node;
-use super::super::observed::{Node, Observed};
+use super::super::observed::{Node, Observed, Version};
 use super::super::outcome::Outcome;
 use super::super::reason::Reason;
 use super::super::step::Step;
 use super::Hands;
 use super::fault::reason;
-use crate::cluster::{ApiError, ApiErrorKind as Kind, Client, NewConfigMap, NodeOwner};
+use crate::cluster::{self, ApiError, ApiErrorKind as Kind, Client, NewConfigMap, NodeOwner, Support};
 use crate::ipam::{NAMESPACE, POOL, Ranges, claim_name};
 use crate::names;
 
@@ -22,7 +22,7 @@ impl Hands<'_> {
         seen: &Observed,
         report: &str,
     ) -> Result<Outcome, Reason> {
-        let client = self.node()?;
+        let client = self.node(seen)?;
         match step {
             Step::CreateNode => {
                 let answer = client.node_create(&node::wanted(&self.settings.node, identity)).await;
@@ -39,6 +39,8 @@ impl Hands<'_> {
             Step::Publish { node_uid, blocks } => {
                 publish(&client, &identity.name, &node::publication(node_uid, blocks)).await
             }
+            // It holds nobody up: what can't be told is not known.
+            Step::AskVersion => Ok(Outcome::Version(client.version().await.map_or(Version::Untold, judged))),
             Step::Report => {
                 let Node::Seen(node) = &seen.server.node else { return Ok(Outcome::Reported) };
                 let annotations = [(names::REPORT.to_owned(), Some(report.to_owned()))].into();
@@ -47,6 +49,14 @@ impl Hands<'_> {
             }
             step => Err(Reason::Access(format!("no request is to {step}"))),
         }
+    }
+}
+
+fn judged(version: cluster::Version) -> Version {
+    match version.support() {
+        Support::Supported => Version::Fits,
+        Support::Untried => Version::Untried(version.to_string()),
+        Support::TooOld => Version::TooOld(version.to_string()),
     }
 }
 

@@ -10,53 +10,59 @@ use super::super::network::stale::Repair;
 use super::super::next::{CLAIM, IDENTITY, KEY, ROUTES};
 use super::super::observed::{Observed, Request};
 use super::super::step::Step;
-use super::{ApplyError, Hands, PEM_MAX_BYTES};
+use super::{ApplyError, PEM_MAX_BYTES};
+use crate::host::files::FileError;
+use crate::host::root::Root;
 use crate::host::{clock, entropy, links};
 
-impl Hands<'_> {
-    pub(super) fn change(&mut self, step: &Step, seen: &Observed, wanted: &Wanted) -> Result<(), ApplyError> {
-        let moved = || ApplyError::Moved(step.to_string());
-        match step {
-            Step::RecordIdentity(identity) => self.record(IDENTITY, identity),
-            Step::Record(record) => self.record(CLAIM, record),
-            Step::RecordRoutes(routed) => self.record(ROUTES, routed),
-            Step::MakeKey => Ok(self.root.replace(KEY, entropy::key_pem()?.as_bytes(), 0o600)?),
-            Step::StoreCertificate => self.store_certificate(seen)?.ok_or_else(moved),
-            Step::LinkCertificate(name) => Ok(self.root.replace_link(&stored(CURRENT), name)?),
-            Step::Remove(path) => Ok(self.root.remove(path)?),
-            Step::Write(path) => {
-                let file = wanted.file(path).ok_or_else(moved)?;
-                Ok(self.root.replace(path, file.text.as_bytes(), file.mode)?)
-            }
-            Step::Repair(what) => {
-                let repair = wanted.repairs.iter().find(|repair| repair.to_string() == *what);
-                self.repair(repair.ok_or_else(moved)?)
-            }
-            _ => Err(moved()),
+/// Does a step on this machine.
+///
+/// # Errors
+/// When the machine refuses, and when it is no longer as it was looked at.
+pub fn change(root: &Root, step: &Step, seen: &Observed, wanted: &Wanted) -> Result<(), ApplyError> {
+    let moved = || ApplyError::Moved(step.to_string());
+    match step {
+        Step::RecordIdentity(identity) => record(root, IDENTITY, identity),
+        Step::Record(claim) => record(root, CLAIM, claim),
+        Step::RecordRoutes(routed) => record(root, ROUTES, routed),
+        Step::MakeKey => Ok(root.replace(KEY, entropy::key_pem()?.as_bytes(), 0o600)?),
+        Step::StoreCertificate => {
+            let pem = issued(root, seen)?.ok_or_else(moved)?;
+            Ok(root.replace(&stored(&dated(&date(clock::now_s()))), pem.as_bytes(), 0o600)?)
         }
-    }
-
-    fn record(&self, path: &str, value: &impl Serialize) -> Result<(), ApplyError> {
-        let mut text = serde_json::to_vec_pretty(value).expect("records are texts and numbers");
-        text.push(b'\n');
-        Ok(self.root.replace(path, &text, 0o600)?)
-    }
-
-    /// In one file, certificate first, as kubelet writes it. Nothing if certificate or key are gone.
-    fn store_certificate(&self, seen: &Observed) -> Result<Option<()>, ApplyError> {
-        let Request::Issued(certificate) = &seen.server.request else { return Ok(None) };
-        let Some(key) = self.root.text(KEY, PEM_MAX_BYTES)? else { return Ok(None) };
-        let text = format!("{}\n{key}", certificate.trim_end());
-        self.root.replace(&stored(&dated(&date(clock::now_s()))), text.as_bytes(), 0o600)?;
-        Ok(Some(()))
-    }
-
-    fn repair(&self, repair: &Repair) -> Result<(), ApplyError> {
-        match repair {
-            Repair::DeleteLink { name, .. } => Ok(links::delete_link(name)?),
-            Repair::DeleteRoute { route, .. } => Ok(links::delete_route(route)?),
-            Repair::RemoveFile { path, .. } => Ok(self.root.remove(path)?),
+        Step::LinkCertificate(name) => Ok(root.replace_link(&stored(CURRENT), name)?),
+        Step::Remove(path) => Ok(root.remove(path)?),
+        Step::Write(path) => {
+            let file = wanted.file(path).ok_or_else(moved)?;
+            Ok(root.replace(path, file.text.as_bytes(), file.mode)?)
         }
+        Step::Repair(what) => {
+            let found = wanted.repairs.iter().find(|repair| repair.to_string() == *what);
+            repair(root, found.ok_or_else(moved)?)
+        }
+        _ => Err(moved()),
+    }
+}
+
+/// The certificate that was just issued with its key, in one text, the certificate first, as kubelet writes it. None if
+/// either is gone.
+pub(super) fn issued(root: &Root, seen: &Observed) -> Result<Option<String>, FileError> {
+    let Request::Issued(certificate) = &seen.server.request else { return Ok(None) };
+    let key = root.text(KEY, PEM_MAX_BYTES)?;
+    Ok(key.map(|key| format!("{}\n{key}", certificate.trim_end())))
+}
+
+fn record(root: &Root, path: &str, value: &impl Serialize) -> Result<(), ApplyError> {
+    let mut text = serde_json::to_vec_pretty(value).expect("records are texts and numbers");
+    text.push(b'\n');
+    Ok(root.replace(path, &text, 0o600)?)
+}
+
+fn repair(root: &Root, repair: &Repair) -> Result<(), ApplyError> {
+    match repair {
+        Repair::DeleteLink { name, .. } => Ok(links::delete_link(name)?),
+        Repair::DeleteRoute { route, .. } => Ok(links::delete_route(route)?),
+        Repair::RemoveFile { path, .. } => Ok(root.remove(path)?),
     }
 }
 

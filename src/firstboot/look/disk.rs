@@ -3,13 +3,14 @@
 
 use serde::de::DeserializeOwned;
 
-use super::super::credential::{CURRENT, STORE, is_dated, request_name, stored};
+use super::super::credential::{CURRENT, STORE, is_dated, stored};
 use super::super::file::File;
 use super::super::identity::Identity;
 use super::super::next::{CLAIM, IDENTITY, KEY, ROUTES, STATE};
 use super::super::observed::{Certificate, Found, Observed};
-use super::super::pki::{self, Key, Misfit};
+use super::super::pki::Misfit;
 use super::LookError;
+use super::judged::Judged;
 use crate::host::files::FileError;
 use crate::host::root::Root;
 use crate::settings::Settings;
@@ -43,6 +44,7 @@ pub(super) fn credential(
     settings: &Settings,
     now_s: u64,
     seen: &mut Observed,
+    judged: &mut Judged,
 ) -> Result<(), LookError> {
     let token_file = settings.node.token_file.as_ref().map(|path| path.display().to_string());
     seen.disk.token_file = match token_file {
@@ -51,35 +53,33 @@ pub(super) fn credential(
     };
     let Found::Is(identity) = &seen.disk.identity else { return Ok(()) };
     let identity = identity.clone();
-    seen.disk.key = key(root, &identity)?;
+    seen.disk.key = key(root, &identity, judged)?;
     let dated: Vec<String> = root.list(STORE)?.into_iter().filter(|name| is_dated(name)).collect();
     let has_link = root.link(&stored(CURRENT))?.is_some() || root.mode(&stored(CURRENT))?.is_some();
     let link = has_link.then(|| stored(CURRENT));
     seen.disk.store = link.into_iter().chain(dated.iter().map(|name| stored(name))).collect();
-    seen.disk.certificate = certificate(root, settings, &identity, now_s, has_link, &dated)?;
+    let judge = |name: &str, judged: &mut Judged| -> Result<Option<Result<(), Misfit>>, FileError> {
+        let Some(pem) = root.text(&stored(name), FILE_MAX_BYTES)? else { return Ok(None) };
+        Ok(Some(judged.certificate(&pem, &settings.api.ca, &identity.name, now_s)))
+    };
+    seen.disk.certificate = certificate(has_link, &dated, |name| judge(name, judged))?;
     Ok(())
 }
 
-fn key(root: &Root, identity: &Identity) -> Result<Found<String>, FileError> {
+fn key(root: &Root, identity: &Identity, judged: &mut Judged) -> Result<Found<String>, FileError> {
     let Some(pem) = root.text(KEY, FILE_MAX_BYTES)? else { return Ok(Found::Missing) };
-    Ok(match Key::parse(&pem) {
-        Ok(key) => Found::Is(request_name(&key.public_pem(), &identity.name)),
+    Ok(match judged.key(&pem, &identity.name) {
+        Ok(request) => Found::Is(request),
         Err(misfit) => Found::Broken(misfit.to_string()),
     })
 }
 
+/// `judge` says of a name in the store whether what is there will do.
 fn certificate(
-    root: &Root,
-    settings: &Settings,
-    identity: &Identity,
-    now_s: u64,
     has_link: bool,
     dated: &[String],
+    mut judge: impl FnMut(&str) -> Result<Option<Result<(), Misfit>>, FileError>,
 ) -> Result<Certificate, FileError> {
-    let judge = |name: &str| -> Result<Option<Result<(), Misfit>>, FileError> {
-        let Some(pem) = root.text(&stored(name), FILE_MAX_BYTES)? else { return Ok(None) };
-        Ok(Some(pki::judge(&pem, &pem, &settings.api.ca, &identity.name, now_s).map(|_| ())))
-    };
     if has_link {
         return Ok(match judge(CURRENT)? {
             Some(Ok(())) => Certificate::Current,

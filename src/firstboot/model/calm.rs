@@ -68,7 +68,7 @@ pub(super) fn second_run(machines: &mut Machines, world: &World) -> Result<(), S
             match machines.next(at).clone() {
                 Move::Ask(step) if step.only_looks() => {
                     let (_, answer) = ask(world.server, machine, 0, &step, &machines.pool);
-                    at = machines.answered(at, answer)[0];
+                    at = machines.answered(at, &step, answer)[0];
                 }
                 Move::End(reason) => break reason,
                 other => return Err(format!("machine {machine} does {other:?}")),

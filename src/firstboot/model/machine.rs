@@ -60,7 +60,7 @@ pub(super) enum Move {
 pub(super) struct Machines {
     pub(super) model: Model,
     pub(super) pool: Ranges,
-    met: Vec<(Local, Move)>,
+    met: Vec<(Local, Move, Option<Step>)>,
     numbers: HashMap<Local, u16>,
     answered: HashMap<(u16, Answer), Vec<u16>>,
     moved: HashMap<(u16, &'static str), u16>,
@@ -87,6 +87,11 @@ impl Machines {
         &self.met[usize::from(number)].1
     }
 
+    /// What else it may ask before its next change, of what others can meet: [`next::ahead`].
+    pub(super) fn ahead(&self, number: u16) -> Option<&Step> {
+        self.met[usize::from(number)].2.as_ref()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.met.len()
     }
@@ -98,7 +103,13 @@ impl Machines {
         let number = u16::try_from(self.met.len()).expect("fewer local states than that");
         self.numbers.insert(local.clone(), number);
         let next = self.decided(&local);
-        self.met.push((local, next));
+        // A look at what never changes can be taken for the next turn's.
+        let ahead = match next {
+            Move::Change(_) => next::ahead(&self.model.settings, &local.seen),
+            _ => None,
+        };
+        let ahead = ahead.filter(|step| *step != Step::AskVersion);
+        self.met.push((local, next, ahead));
         number
     }
 
@@ -120,14 +131,12 @@ impl Machines {
     }
 
     /// Returns where an answer takes a machine: an answer that does not come may be waited for, or given up.
-    pub(super) fn answered(&mut self, from: u16, answer: Answer) -> Vec<u16> {
+    pub(super) fn answered(&mut self, from: u16, step: &Step, answer: Answer) -> Vec<u16> {
         if let Some(to) = self.answered.get(&(from, answer)) {
             return to.clone();
         }
         let mut local = self.local(from).clone();
-        let (Move::Ask(step), Found::Is(identity)) = (self.next(from), &local.seen.disk.identity) else {
-            panic!("nothing was asked");
-        };
+        let Found::Is(identity) = &local.seen.disk.identity else { panic!("nobody asked") };
         let outcome = answer.outcome(step, identity, &self.pool);
         local.seen.learn(step, outcome);
         let settled = self.settled(local);

@@ -3,7 +3,7 @@
 
 use super::super::claim::{self, Claim, Listing, Record};
 use super::super::identity::Identity;
-use super::super::observed::{Node, NodeSeen, Request};
+use super::super::observed::{Node, NodeSeen, Request, Version};
 use super::super::outcome::Outcome;
 use super::super::reason::{Fault, Reason};
 use super::super::step::Step;
@@ -33,6 +33,7 @@ pub(super) enum Answer {
     Published,
     Refused,
     Reported,
+    Version,
 }
 
 /// Returns the server after a request by `machine`, and its answer. `fresh` is the next Node's UID.
@@ -78,6 +79,7 @@ pub(super) fn ask(
             publish(&mut server.nodes[machine], number(node_uid), block)
         }
         Step::Report => Answer::Reported,
+        Step::AskVersion => Answer::Version,
         step => panic!("no request: {step}"),
     };
     (server, answer)
@@ -146,6 +148,7 @@ impl Answer {
             Self::Published => Outcome::Published,
             Self::Refused => Outcome::Refused("may not change".to_owned()),
             Self::Reported => Outcome::Reported,
+            Self::Version => Outcome::Version(Version::Fits),
         }
     }
 }

@@ -71,7 +71,8 @@ pub(super) fn turns(machines: &mut Machines, world: &World) -> Vec<(Turn, World)
 fn meets_nobody(machines: &Machines, number: u16) -> bool {
     let local = machines.local(number);
     match machines.next(number) {
-        Move::Change(_) | Move::Ask(Step::ReadPool | Step::Report) => true,
+        Move::Change(_) => machines.ahead(number).is_none(),
+        Move::Ask(Step::ReadPool | Step::Report | Step::AskVersion) => true,
         Move::End(None) => local.phase != Phase::Verify,
         Move::End(Some(Reason::Lost { .. })) => local.phase != Phase::Judge,
         Move::End(Some(_)) => true,
@@ -91,6 +92,10 @@ fn own(machines: &mut Machines, world: &World, machine: usize, found: &mut Vec<(
         Move::Change(step) => {
             let to = machines.moved(from, "change", |local, pool| local.change(&step, pool));
             found.push(((What::Change, machine), put(to)));
+            // Or a request is done first, that goes on beside the changes.
+            if let Some(request) = machines.ahead(from).cloned() {
+                asked(machines, world, machine, &request, found);
+            }
         }
         Move::Ask(step) => asked(machines, world, machine, &step, found),
         Move::End(reason) => {
@@ -137,7 +142,7 @@ fn asked(
     for (what, answer, servers) in
         [(What::Answer, answer, &[server][..]), (What::Silence, Answer::Nothing, &servers)]
     {
-        for to in machines.answered(from, answer) {
+        for to in machines.answered(from, step, answer) {
             for server in servers {
                 let mut after = World { server: *server, ..*world };
                 after.locals[machine] = to;

@@ -32,6 +32,25 @@ pub(super) fn credential(seen: &Observed) -> Part<()> {
     }
 }
 
+/// Returns whether a sound certificate for this node is at hand, wherever.
+pub(super) fn has_certificate(seen: &Observed) -> bool {
+    match &seen.disk.certificate {
+        Certificate::Current | Certificate::Stored(_) => true,
+        Certificate::Missing => {
+            seen.disk.key != Found::Missing && matches!(seen.server.request, Request::Issued(_))
+        }
+        Certificate::Expired | Certificate::Unfit(_) => false,
+    }
+}
+
+/// Returns whether somebody else has the request, and this machine all that it needs for the answer.
+pub(super) fn is_signing(seen: &Observed) -> bool {
+    seen.disk.certificate == Certificate::Missing
+        && matches!(seen.disk.key, Found::Is(_))
+        && seen.machine.has_token
+        && seen.server.request == Request::Pending
+}
+
 fn first_stored(seen: &Observed) -> String {
     // An expired certificate was read from the store, so there is one.
     seen.disk.store.first().cloned().unwrap_or_default()
@@ -68,7 +87,7 @@ fn request(seen: &Observed) -> Part<()> {
         Request::Unsent => act(Step::SendRequest),
         Request::Exists => act(Step::ReadRequest),
         Request::Pending => match seen.disk.credential.first() {
-            // What needs no certificate is written while it is being signed.
+            // What needs no certificate is written while it is being signed ([`super::ahead`]).
             Some(path) => act(Step::Write(path.clone())),
             None => act(Step::AwaitRequest),
         },

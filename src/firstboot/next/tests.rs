@@ -36,6 +36,7 @@ struct World {
     seen: Observed,
     node: Option<NodeSeen>,
     claims: BTreeMap<u32, Stored>,
+    version: Version,
     done: Vec<&'static str>,
     births: u32,
 }
@@ -55,7 +56,8 @@ impl World {
             last: Some("conflist".to_owned()),
             ..Disk::default()
         };
-        Self { want: settings(), seen, node: None, claims: BTreeMap::new(), done: Vec::new(), births: 0 }
+        let (claims, version) = (BTreeMap::new(), Version::Fits);
+        Self { want: settings(), seen, node: None, claims, version, done: Vec::new(), births: 0 }
     }
 
     fn pool(&self) -> Ranges {
@@ -149,6 +151,7 @@ impl World {
                 }
                 _ => Outcome::Refused("may not change".to_owned()),
             },
+            Step::AskVersion => Outcome::Version(self.version.clone()),
             Step::Report => Outcome::Reported,
             other => panic!("{other:?}"),
         }
@@ -215,6 +218,7 @@ fn a_birth_has_this_order() {
         "claim-record",
         "file",
         "repair",
+        "version",
         "file",
         "report",
     ];
@@ -223,6 +227,55 @@ fn a_birth_has_this_order() {
     world.restart();
     assert_eq!(world.run(), Next::Done);
     assert_eq!(world.done, ["claim-read"], "a warm boot asks once and writes nothing");
+}
+
+#[test]
+fn a_server_that_lacks_what_kiln_relies_on_gets_no_ready_node() {
+    let mut world = World::new();
+    world.version = Version::TooOld("v1.29.1: too old".to_owned());
+    let stuck = Next::Stuck(Reason::TooOld("v1.29.1: too old".to_owned()));
+    assert_eq!(world.run(), stuck);
+    assert_eq!(world.seen.disk.last.as_deref(), Some("conflist"), "the node does not turn ready");
+    world.restart();
+    assert_eq!(world.run(), stuck, "neither at the next try");
+    for version in [Version::Untold, Version::Untried("v1.99.0".to_owned())] {
+        world.version = version;
+        world.restart();
+        assert_eq!(world.run(), Next::Done, "{:?}", world.version);
+        world.seen.disk.last = Some("conflist".to_owned());
+    }
+    world.want.role = Role::ControlPlane;
+    world.restart();
+    assert_eq!(world.run(), Next::Done);
+    assert!(!world.done.contains(&"version"), "it has asked itself: {:?}", world.done);
+}
+
+#[test]
+fn what_is_asked_ahead_is_what_is_asked_when_all_changes_are_done() {
+    let mut world = World::new();
+    let mut ahead = Vec::new();
+    let mut last: Option<Step> = None;
+    while let Next::Do(step) = next(&world.want, &world.seen) {
+        let asked = super::ahead(&world.want, &world.seen).filter(|_| step.is_change());
+        if step.is_change() {
+            assert!(last.is_none() || asked == last, "{step}: {asked:?} and not {last:?}");
+            last = asked;
+        } else if let Some(asked) = last.take() {
+            assert_eq!(asked, step);
+            ahead.push(step.word());
+        }
+        let outcome = world.apply(&step);
+        world.seen.learn(&step, outcome);
+    }
+    // Nothing that names a claim goes ahead of the disk.
+    assert_eq!(ahead, ["csr-await", "node-create", "version"]);
+    // A warm boot knows from its records alone what to ask.
+    world.restart();
+    world.seen.disk.certificate = Certificate::Missing;
+    let Found::Is(record) = world.seen.disk.claim.clone() else { panic!() };
+    assert_eq!(super::ahead(&world.want, &world.seen), Some(Step::ReadClaim(record)));
+    world.seen.machine.instance_id = Some("i-2".to_owned());
+    assert_eq!(super::ahead(&world.want, &world.seen), None, "a cloned disk asks nothing");
 }
 
 #[test]

@@ -21,8 +21,11 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Returns whether it still holds at that second.
-    fn check(self, now_s: u64) -> Result<Self, Misfit> {
+    /// Returns it again, if it holds at that second.
+    ///
+    /// # Errors
+    /// [`Misfit::NotYet`] and [`Misfit::Expired`].
+    pub fn check(self, now_s: u64) -> Result<Self, Misfit> {
         match self {
             Self { from_s, .. } if now_s < from_s => Err(Misfit::NotYet { from_s, now_s }),
             Self { until_s, .. } if now_s > until_s => Err(Misfit::Expired { until_s, now_s }),

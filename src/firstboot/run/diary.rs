@@ -111,7 +111,7 @@ impl Diary {
         Ok(())
     }
 
-    /// Makes the ledger durable: before what rests on the disk, before whatever may take long, and at the end.
+    /// Makes the ledger durable: before whatever may take long, and at the end.
     ///
     /// # Errors
     /// As the system says.

@@ -94,8 +94,8 @@ impl<'a> Cases<'a> {
         let worker = worker(self.bench, &self.machine, &format!("w{count}"));
         let whole = self.machine.within(|| measured::run(&mut program(&worker)));
         let report = worker.report();
-        // The last one is the report.
-        self.requests.lock().unwrap().push(report["requests"].as_f64().unwrap() - 1.0);
+        // The last ones are the version, and the report.
+        self.requests.lock().unwrap().push(report["requests"].as_f64().unwrap() - 2.0);
         let steps = report["steps"].as_array().unwrap();
         let set = steps.iter().find(|step| step["step"] == "podcidrs").unwrap();
         let ms = |value: &serde_json::Value| value.as_u64().unwrap();

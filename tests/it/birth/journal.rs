@@ -106,7 +106,7 @@ pub fn tells_the_birth(journal: &Journal, block: &str, secret: &str) {
     );
     assert_eq!(
         (&end["KILN_NODE"], &end["KILN_BLOCK"], &end["KILN_REQUESTS"]),
-        (&"w1".into(), &block.into(), &"7".into())
+        (&"w1".into(), &block.into(), &"8".into())
     );
     let report: Value = serde_json::from_str(end["KILN_REPORT"].as_str().unwrap()).unwrap();
     assert_eq!(report["blocks"][0], block);

@@ -5,7 +5,7 @@ use super::*;
 use crate::firstboot::claim::State;
 use crate::firstboot::identity::Identity;
 use crate::firstboot::next::{self, Next};
-use crate::firstboot::observed::{Certificate, Vpc};
+use crate::firstboot::observed::{Certificate, Version, Vpc};
 use crate::firstboot::outcome::Outcome;
 use crate::firstboot::vpc::{Attachment, tables_of};
 
@@ -120,6 +120,7 @@ impl World {
         });
         seen.disk.last = Some("conflist".to_owned());
         seen.server.claim = Some((3, Claim::Mine));
+        seen.server.version = Version::Fits;
         Self { want, seen, tables, calls: Vec::new() }
     }
 
