@@ -120,16 +120,40 @@ pub fn candidate(
         let next = probes(ranges, instance_id).find(|index| !missed.contains(index));
         return next.map_or(Candidate::List, Candidate::Index);
     };
-    let usable = || (0..ranges.count()).filter(|index| !ranges.is_reserved(*index));
-    let used = usable().filter(|index| listing.used.contains(index)).count();
-    let used = u32::try_from(used).expect("no more than indices");
-    if used == ranges.usable() {
-        return Candidate::Exhausted { used, total: ranges.usable() };
+    let is_usable = |index: &u32| *index < ranges.count() && !ranges.is_reserved(*index);
+    let used: BTreeSet<u32> = listing.used.iter().copied().filter(is_usable).collect();
+    let (used_count, total) = (count(&used), ranges.usable());
+    if used_count == total {
+        return Candidate::Exhausted { used: used_count, total };
     }
-    let free = usable().filter(|index| !listing.used.contains(index) && !missed.contains(index));
-    let hash = ranges.hash();
-    let first = free.min_by_key(|index| (keyed(instance_id, &hash, "free", *index), *index));
-    first.map_or(Candidate::List, Candidate::Index)
+    let missed = missed.iter().copied().filter(|index| is_usable(index) && !used.contains(index));
+    let missed: BTreeSet<u32> = missed.collect();
+    let Some(free) = (total - used_count).checked_sub(count(&missed)).filter(|free| *free > 0) else {
+        return Candidate::List;
+    };
+    let wide = keyed(instance_id, &ranges.hash(), "free", count(&missed));
+    let nth = u32::try_from(wide % u64::from(free)).expect("below a u32");
+    let mut others: Vec<u32> =
+        used.into_iter().chain(missed).chain(ranges.reserved().iter().copied()).collect();
+    others.sort_unstable();
+    Candidate::Index(nth_beside(&others, nth))
+}
+
+fn count(indices: &BTreeSet<u32>) -> u32 {
+    u32::try_from(indices.len()).expect("no more than indices")
+}
+
+/// Returns the n-th index, from 0 on, that is not among `others`, which are in ascending order and distinct. A pool may
+/// have millions of indices; those that somebody has are no more than the cluster's nodes.
+fn nth_beside(others: &[u32], nth: u32) -> u32 {
+    let mut index = nth;
+    for other in others {
+        if *other > index {
+            break;
+        }
+        index += 1;
+    }
+    index
 }
 
 /// The indices that are tried without a list: distinct, not reserved, [`MISSES_MAX`] at most.

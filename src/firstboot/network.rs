@@ -53,7 +53,7 @@ pub fn files(settings: &Settings, identity: &Identity, blocks: &[IpNet], uplink:
     files.push(packets::masquerade(settings, blocks));
     files.push(environment(settings, identity, uplink));
     files.extend(kubelet::files(settings, identity, blocks));
-    files.push(proxy::configuration(settings.network.mode, identity));
+    files.push(proxy::configuration(settings, identity));
     files.extend(flannel::configuration(settings, mtu(settings, blocks, uplink)));
     files.extend(runtime::files(settings));
     files.extend(docker::daemon(settings, blocks, mtu(settings, blocks, uplink)));

@@ -13,6 +13,7 @@ mod node;
 use super::ranges::{self, Cut, Wanted, Words};
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::pool::Pool;
 use crate::reference::Reference;
 use crate::resource::is_id;
 use crate::version::Version;
@@ -30,6 +31,9 @@ pub enum Extent {
 
 const WORDS: Words =
     Words { block: "block_prefix", block_v6: "block_prefix_v6", nodes: "nodes_max", pods: "pods_max" };
+
+/// How many bits of an IPv6 range kube-controller-manager's allocator counts in.
+const KCM_V6_BITS: u8 = 16;
 
 /// IPv6 needs it of every link (RFC 8200, section 5).
 const MTU_MIN_V6: u32 = 1280;
@@ -77,6 +81,23 @@ fn domain(at: &At<'_>, report: &mut Report) {
     }
 }
 
+/// kube-controller-manager's own allocator does not start with more (k8s.io/kubernetes/pkg/controller/nodeipam/ipam/cidrset,
+/// `clusterSubnetMaxDiff`); of IPv4 it takes all that kiln does.
+fn allocatable(cluster: &At<'_>, cut: &Cut, report: &mut Report) {
+    let is_v6 = |pool: &&Pool| pool.range().addr().is_ipv6();
+    for pool in cut.pools.iter().filter(is_v6) {
+        let (range, prefix) = (pool.range(), pool.block_prefix());
+        let most = range.prefix_len() + KCM_V6_BITS;
+        if prefix > most {
+            let what = format!(
+                "{range} has more than 2^{KCM_V6_BITS} blocks of /{prefix}, and with kcm addressing it can have no more"
+            );
+            let fix = format!("set it to {most} or less, use a smaller range, or another addressing");
+            report.wrong(&cluster.key("block_prefix_v6"), what, fix);
+        }
+    }
+}
+
 /// What is said of indices must agree with how nodes come by their blocks.
 fn blocks(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
     let cluster = at.key("cluster");
@@ -89,6 +110,9 @@ fn blocks(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
     if mode == Some("kcm") && !reserved.items().is_empty() {
         let fix = "remove it, or use another addressing";
         report.wrong_key(&reserved, "kube-controller-manager reserves no blocks".to_owned(), fix.to_owned());
+    }
+    if mode == Some("kcm") {
+        allocatable(&cluster, cut, report);
     }
     if mode == Some("derived") && cut.hosts.is_empty() && whole {
         let what = "derived addressing needs the range of the hosts' addresses".to_owned();

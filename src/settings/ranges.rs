@@ -17,6 +17,9 @@ pub const BLOCK_V6_DEFAULT: u8 = 64;
 /// kubeadm's place for the DNS service: the tenth address of a service range (kubeadm's `GetDNSIP`).
 pub const DNS_INDEX: u8 = 10;
 
+/// The shortest prefix of an IPv6 range of services (k8s.io/kubernetes/pkg/registry/core/service/ipallocator).
+const SERVICES_V6_MIN: u8 = 64;
+
 /// What the keys are called beside `pods`, `services` and `hosts`.
 #[derive(Debug, Clone, Copy)]
 pub struct Words {
@@ -75,6 +78,7 @@ pub fn check(at: &At<'_>, words: Words, wanted: Wanted, report: &mut Report) -> 
     one_of_each_family(&services, report);
     same_families(&pods, &services, report);
     hold_dns(&services, report);
+    are_served(&services, report);
     overlaps(&[("pods", &pods), ("services", &services), ("hosts", &hosts)], report);
     let prefixes = [wanted.blocks[0].unwrap_or(BLOCK_DEFAULT), wanted.blocks[1].unwrap_or(BLOCK_V6_DEFAULT)];
     let pools: Vec<Pool> =
@@ -151,6 +155,15 @@ fn hold_dns(services: &[Range<'_>], report: &mut Report) {
     for (net, at) in services.iter().filter(|(net, _)| net.max_prefix_len() - net.prefix_len() < 4) {
         let what = format!("{net} has no address number {DNS_INDEX}, which is that of the cluster's DNS");
         report.wrong(at, what, format!("use a range of /{} or larger", net.max_prefix_len() - 4));
+    }
+}
+
+/// kube-apiserver does not start with a larger one.
+fn are_served(services: &[Range<'_>], report: &mut Report) {
+    let is_too_large = |net: &IpNet| net.addr().is_ipv6() && net.prefix_len() < SERVICES_V6_MIN;
+    for (net, at) in services.iter().filter(|(net, _)| is_too_large(net)) {
+        let what = format!("{net} is larger than what kube-apiserver takes for IPv6 services");
+        report.wrong(at, what, format!("use a range of /{SERVICES_V6_MIN} or smaller; /112 is usual"));
     }
 }
 

@@ -73,6 +73,43 @@ fn only_a_list_that_shows_all_used_says_exhausted() {
 }
 
 #[test]
+fn after_a_list_free_blocks_alone_are_asked_for_each_once() {
+    let pool = ranges("10.2.0.0/20", 26, "0,7,63");
+    let listing = Listing { used: (8..40).collect(), ours: BTreeSet::new() };
+    for node in 0..50 {
+        let mut missed = BTreeSet::new();
+        while let Candidate::Index(index) = candidate(&pool, &format!("i-{node}"), &missed, Some(&listing)) {
+            assert!(!listing.used.contains(&index) && !pool.is_reserved(index), "{index}");
+            assert!(missed.insert(index), "{index} twice");
+        }
+        assert_eq!(missed.len(), 64 - 3 - 32, "all that the list showed free were tried");
+    }
+}
+
+#[test]
+fn nodes_that_read_one_list_spread_over_what_is_free() {
+    // 10.0.0.0/8 at 27: half a million blocks, a thousand of them taken.
+    let pool = ranges("10.0.0.0/8", 27, "");
+    let listing = Listing { used: (0..1000).collect(), ours: BTreeSet::new() };
+    let of = |node: u32| match candidate(&pool, &format!("i-{node}"), &BTreeSet::new(), Some(&listing)) {
+        Candidate::Index(index) => index,
+        other => panic!("{other:?}"),
+    };
+    let distinct: BTreeSet<u32> = (0..1000).map(of).collect();
+    assert!(distinct.len() > 990 && distinct.iter().all(|index| (1000..1 << 19).contains(index)));
+}
+
+#[test]
+fn a_pool_of_one_block_has_one_holder() {
+    let pool = ranges("10.2.1.0/24", 24, "");
+    assert_eq!(candidate(&pool, "i-1", &BTreeSet::new(), None), Candidate::Index(0));
+    assert_eq!(candidate(&pool, "i-2", &[0].into(), None), Candidate::List);
+    let full = Listing { used: [0].into(), ours: BTreeSet::new() };
+    let exhausted = Candidate::Exhausted { used: 1, total: 1 };
+    assert_eq!(candidate(&pool, "i-2", &[0].into(), Some(&full)), exhausted);
+}
+
+#[test]
 fn nodes_ask_for_different_blocks_and_always_for_the_same() {
     let pool = ranges("10.0.0.0/12", 24, "");
     let first = |node: u32| match candidate(&pool, &format!("i-{node}"), &BTreeSet::new(), None) {
