@@ -12,6 +12,7 @@
 //! The containers are privileged. They keep a cluster's parts apart from the machine by decency, not by force.
 
 mod access;
+mod body;
 mod down;
 mod error;
 mod form;
@@ -27,6 +28,7 @@ mod look;
 mod machines;
 mod node;
 mod nspawn;
+mod pace;
 mod plan;
 mod records;
 mod shape;
@@ -35,11 +37,12 @@ mod up;
 mod workaround;
 
 pub use access::Api;
+pub use body::{Body, Container, Virtual};
 pub use down::down;
 pub use error::LabError;
 pub use form::{add, form};
 pub use forwarder::{carry, forward};
-pub use ground::{Backend, Body, Container, Ground, Link, Machines, Pace, Virtual};
+pub use ground::{Backend, Ground, Link, Machines};
 pub use helper::switch;
 pub use join::Joining;
 pub use keep::{Ended, keep};
@@ -50,6 +53,7 @@ pub use look::{Condition, NodeState, ask_stages, facts, labs, record, state};
 pub use node::Node;
 pub use node::begin::NodeOrder;
 pub use node::orders::run as order;
+pub use pace::Pace;
 pub use plan::{Lab, Name, NameError, Network, NodeRecord, Places, Record};
 pub use shape::{API_PORT, CONTROL, Shape, WORKERS_MAX, Worker, bridge};
 pub use smoke::matrix::{Cell, Matrix, Target};

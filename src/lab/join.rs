@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::access::Api;
 use super::error::LabError;
-use super::ground::Pace;
 use super::node::Node;
+use super::pace::Pace;
 use super::plan::Name;
 use crate::cluster::ApiError;
 use crate::progress::Progress;

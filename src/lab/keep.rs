@@ -6,8 +6,8 @@ mod machine;
 
 use std::path::Path;
 
+use super::body::Body;
 use super::error::LabError;
-use super::ground::Body;
 use super::records;
 use crate::host::resources;
 

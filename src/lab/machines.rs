@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::body;
 use super::error::LabError;
-use super::ground::{self, Ground, Machines};
+use super::ground::{Ground, Machines};
 use super::join;
 use super::node::Node;
 use super::node::begin::NodeOrder;
@@ -29,7 +30,7 @@ pub(super) fn look(lab: &Lab, order: &Order, image: &Path) -> Result<Machines, L
         facts.missing_networks = NETWORKS.into_iter().filter(|name| !known.contains(*name)).collect();
     }
     let workers = order.nodes.saturating_sub(1);
-    let memory_bytes = ground::CONTROL_MEMORY + workers * ground::WORKER_MEMORY;
+    let memory_bytes = body::CONTROL_MEMORY + workers * body::WORKER_MEMORY;
     let ready = vm::ready(&facts, &Need { memory_bytes, machines: order.nodes })?;
     let accelerator = if facts.kvm == Kvm::Present { Accelerator::Kvm } else { Accelerator::Tcg };
     let (switch, kiln) = (lab.switch(), order.kiln.clone());
@@ -38,7 +39,7 @@ pub(super) fn look(lab: &Lab, order: &Order, image: &Path) -> Result<Machines, L
 
 /// Looks whether this machine can hold one more worker.
 pub(super) fn has_room(lab: &Lab) -> Result<(), LabError> {
-    let need = Need { memory_bytes: ground::WORKER_MEMORY, machines: 1 };
+    let need = Need { memory_bytes: body::WORKER_MEMORY, machines: 1 };
     vm::ready(&vm::facts(&lab.places.disks)?, &need)?;
     Ok(())
 }

@@ -15,8 +15,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::body::Body;
 use super::error::LabError;
-use super::ground::{Body, Pace};
+use super::pace::Pace;
 use super::plan::{Lab, Name, NodeRecord};
 use super::records;
 use crate::host::files;

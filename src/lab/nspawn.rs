@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ground::Container;
+use super::body::Container;
 use super::plan::{Network, NodeRecord};
 use super::workaround::Means;
 
@@ -150,7 +150,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::lab::ground::{Body, Link};
+    use crate::lab::body::Body;
+    use crate::lab::ground::Link;
     use crate::lab::layout::{Span, Spans};
 
     fn call() -> Call {

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::ground::{Body, Ground};
+use super::body::Body;
+use super::ground::Ground;
 use super::shape::Shape;
 
 /// The name of a lab or of one of its nodes: a host name's letters, short enough for both in one machine name.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::body::Container;
 use super::super::error::LabError;
-use super::super::ground::Container;
 use super::super::layout::{Layout, Span};
 use super::super::nspawn::{self, Call};
 use super::super::plan::NodeRecord;

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::super::body::{self, TERMINALS, Virtual};
 use super::super::error::LabError;
-use super::super::ground::{self, TERMINALS, Virtual};
 use super::super::plan::NodeRecord;
 use super::{CREDENTIAL_MAX, Ended};
 use crate::host::command::{Program, SYSTEM_PATH, Streams};
@@ -98,6 +98,6 @@ fn machine(node: &NodeRecord, body: &Virtual, folder: &Path, credentials: Vec<Pa
         is_on_terminal: false,
         may_reboot: true,
         monitor: folder.join("monitor"),
-        terminals: (0..TERMINALS).map(|number| ground::terminal(folder, number)).collect(),
+        terminals: (0..TERMINALS).map(|number| body::terminal(folder, number)).collect(),
     }
 }

@@ -10,8 +10,9 @@ use ipnet::IpNet;
 use super::Node;
 use crate::base::Base;
 use crate::host::files;
+use crate::lab::body::{self, Body, Container, Virtual};
 use crate::lab::error::LabError;
-use crate::lab::ground::{self, Body, Container, Link, Machines, Virtual};
+use crate::lab::ground::{Link, Machines};
 use crate::lab::layout::Layout;
 use crate::lab::plan::{Lab, Name, Network, NodeRecord};
 use crate::lab::workaround::Workaround;
@@ -86,8 +87,8 @@ pub(in crate::lab) fn machine(order: &NodeOrder, common: &Machines) -> Body {
     let is_control = order.name.to_string() == shape::CONTROL;
     Body::Virtual(Virtual {
         common: common.clone(),
-        memory_bytes: if is_control { ground::CONTROL_MEMORY } else { ground::WORKER_MEMORY },
-        mac: ground::mac(order.address.addr()),
+        memory_bytes: if is_control { body::CONTROL_MEMORY } else { body::WORKER_MEMORY },
+        mac: body::mac(order.address.addr()),
     })
 }
 

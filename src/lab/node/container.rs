@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::ways::Ways;
 use crate::host::command::{Program, SYSTEM_PATH};
 use crate::host::{cgroups, resources};
+use crate::lab::body::Container;
 use crate::lab::error::LabError;
-use crate::lab::ground::Container;
 
 /// Longest end of the processes of a node that are killed.
 const KILL_LIMIT: Duration = Duration::from_secs(30);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::host::qemu::orders::{Ends, Order, order};
 use crate::host::terminal::Raw;
 use crate::host::{entropy, files};
+use crate::lab::body::{TERMINALS, terminal, terminal_lock};
 use crate::lab::error::LabError;
-use crate::lab::ground::{TERMINALS, terminal, terminal_lock};
 use crate::lab::records;
 
 /// Longest wait for somebody else's question.

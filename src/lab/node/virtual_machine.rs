@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::ways::Ways;
 use crate::host::command::{Program, SYSTEM_PATH};
 use crate::host::{files, holders};
+use crate::lab::body::Virtual;
 use crate::lab::error::LabError;
-use crate::lab::ground::Virtual;
 use crate::lab::plan::NodeRecord;
 
 /// Longest end of the processes of a node that are killed.

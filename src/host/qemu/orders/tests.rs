@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use nix::pty::openpty;
 
