@@ -2,6 +2,8 @@
 //! Files: read with a limit, replaced durably, locked; made nameless and put in place when whole ([`Pending`]).
 
 mod copy;
+#[cfg(feature = "toolchain")]
+mod hold;
 mod lock;
 mod pending;
 mod stream;
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use super::fault;
 
+#[cfg(feature = "toolchain")]
+pub use hold::{about, hold};
 pub use lock::lock;
 pub use pending::{Existing, Pending};
 use stream::Stream;

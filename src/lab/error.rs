@@ -87,6 +87,12 @@ pub enum LabError {
         /// The node.
         node: Name,
     },
+    /// The image of virtual machines is not what it was.
+    #[error(
+        "{} is not as it was when the lab was made, and the disks of its machines hold only what differs from it: \
+         kiln lab down, then up", .0.display()
+    )]
+    OtherImage(PathBuf),
     /// The lab is going away while a node starts.
     #[error("the lab is being removed")]
     Going,

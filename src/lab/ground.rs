@@ -2,6 +2,7 @@
 //! The two grounds that a lab can stand on, containers and virtual machines; what a node is on each is [`super::body`]'s.
 //! Everything else of a lab is the same on both.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,25 @@ pub struct Machines {
     pub switch: PathBuf,
     /// The `kiln` program, which hands them orders.
     pub kiln: PathBuf,
+    /// The image when the lab was made: their disks hold only what differs from it.
+    pub image: Likeness,
+}
+
+/// What the system says about the content of a file: another file under its name differs in this, and so does the same one once
+/// it is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likeness {
+    inode: u64,
+    bytes: u64,
+    written: (i64, i64),
+}
+
+impl Likeness {
+    /// Returns that of a file.
+    pub fn of(about: &impl MetadataExt) -> Self {
+        let written = (about.mtime(), about.mtime_nsec());
+        Self { inode: about.ino(), bytes: about.size(), written }
+    }
 }
 
 impl Ground {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::body;
 use super::error::LabError;
-use super::ground::{Ground, Machines};
+use super::ground::{Ground, Likeness, Machines};
 use super::join;
 use super::node::Node;
 use super::node::begin::NodeOrder;
@@ -34,7 +34,8 @@ pub(super) fn look(lab: &Lab, order: &Order, image: &Path) -> Result<Machines, L
     let ready = vm::ready(&facts, &Need { memory_bytes, machines: order.nodes })?;
     let accelerator = if facts.kvm == Kvm::Present { Accelerator::Kvm } else { Accelerator::Tcg };
     let (switch, kiln) = (lab.switch(), order.kiln.clone());
-    Ok(Machines { qemu: ready.qemu, firmware: ready.firmware, accelerator, switch, kiln })
+    let image = Likeness::of(&files::about(image)?);
+    Ok(Machines { qemu: ready.qemu, firmware: ready.firmware, accelerator, switch, kiln, image })
 }
 
 /// Looks whether this machine can hold one more worker.

@@ -144,6 +144,11 @@ impl Lab {
         self.places.disks.join(&self.name.0)
     }
 
+    /// Returns the name by which virtual machines find the image, also when the next bake has taken its own.
+    pub fn image(&self) -> PathBuf {
+        self.disks().join("image")
+    }
+
     /// Returns the control group, below the root of each hierarchy.
     pub fn cgroup(&self) -> String {
         format!("kiln-lab-{}", self.name)

@@ -123,8 +123,11 @@ fn choose(lab: &Lab, order: &Order, image: &Path) -> Result<(Ground, Vec<Workaro
 }
 
 fn prepare(lab: &Lab, order: &Order, ground: Ground, image: PathBuf) -> Result<Record, LabError> {
-    let record = Record { ground, shape: order.shape, image, is_whole: false };
     files::make_private_folder(&lab.disks())?;
+    // A container has a copy.
+    let is_held = ground.backend() == Backend::Qemu && files::hold(&image, &lab.image());
+    let image = if is_held { lab.image() } else { image };
+    let record = Record { ground, shape: order.shape, image, is_whole: false };
     files::make_private_folder(&lab.state())?;
     if record.ground.backend() == Backend::Nspawn {
         mounts::tmpfs(&lab.state(), STATE_MAX_BYTES, "0700")?;

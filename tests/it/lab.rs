@@ -27,7 +27,7 @@ mod vm;
 mod volume;
 mod worker;
 
-pub use image::{baked, baked_into, kiln};
+pub use image::{archive_of, baked, baked_into, kiln};
 
 const KILN: &str = env!("CARGO_BIN_EXE_kiln");
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::body::{self, TERMINALS, Virtual};
 use super::super::error::LabError;
+use super::super::ground::Likeness;
 use super::super::plan::NodeRecord;
 use super::{CREDENTIAL_MAX, Ended};
 use crate::host::command::{Program, SYSTEM_PATH, Streams};
@@ -23,6 +24,9 @@ pub(super) fn keep(node: &NodeRecord, body: &Virtual, folder: &Path) -> Result<E
     // Whoever removes the lab takes its record away first and then ends all that hold the file that this process holds.
     if !node.lab.exists() {
         return Err(LabError::Going);
+    }
+    if Likeness::of(&files::about(&node.image)?) != body.common.image {
+        return Err(LabError::OtherImage(node.image.clone()));
     }
     make_disk(node)?;
     let variables = folder.join(vm::VARIABLES);

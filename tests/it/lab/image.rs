@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The lab image, baked once for all that need it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -18,6 +19,14 @@ pub fn baked_into(folder: &Path) -> PathBuf {
     kiln(&["lock", "image/lab.yaml"]);
     kiln(&["bake", "image/lab.yaml", "--force", "-o", folder.to_str().unwrap()]);
     folder.join("kiln-lab.raw")
+}
+
+/// Writes the archive of one of the image's own container images to a file.
+pub fn archive_of(image: &Path, name: &str, to: &Path) {
+    let archive = format!("{}/{name}.tar", kiln::preload::FOLDER);
+    let mut cat = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    let cat = cat.arg("cat").arg(image).arg(&archive).stdout(File::create(to).unwrap());
+    assert!(cat.status().unwrap().success(), "{archive}");
 }
 
 /// Runs kiln in the checkout, which must succeed, and returns what it printed.
