@@ -42,7 +42,7 @@ pub use down::down;
 pub use error::LabError;
 pub use form::{add, form};
 pub use forwarder::{carry, forward};
-pub use ground::{Backend, Ground, Link, Machines};
+pub use ground::{Backend, Ground, Likeness, Link, Machines};
 pub use helper::switch;
 pub use join::Joining;
 pub use keep::{Ended, keep};

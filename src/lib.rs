@@ -2,6 +2,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod addon;
+pub mod containerd;
 pub mod digest;
 pub mod exit;
 pub mod host;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Where it lies; gone with the boot it is about.
 pub const REPORT: &str = "/run/kiln/report.json";
 
+/// What has ended within these seconds has just ended.
+const JUST_S: u64 = 10;
+
 /// What one run did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -60,6 +63,14 @@ pub struct Done {
 }
 
 impl Report {
+    /// Returns whether the run found all well, in this boot and in the last seconds. A clock that was set back meanwhile may make
+    /// an old run a new one for as long as that; the next check is a minute away.
+    pub fn has_just_ended_well(&self, boot: &str, now_s: u64) -> bool {
+        let ended_s = self.started_s + self.took_ms / 1000;
+        let is_now = (ended_s..ended_s + JUST_S).contains(&now_s);
+        self.exit == Some(0) && self.boot == boot && is_now
+    }
+
     /// Adds a try of a step; one that is tried again right after is one step.
     pub fn tried(&mut self, step: &str, what: &str, at_ms: u64, until_ms: u64, trouble: Option<String>) {
         if let Some(last) = self.steps.last_mut().filter(|last| last.what == what && last.trouble.is_some()) {
@@ -109,6 +120,26 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_has_just_ended_well_in_its_own_boot_and_for_seconds() {
+        let boot = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+        let mut report = Report {
+            boot: boot.to_owned(),
+            started_s: 100,
+            took_ms: 5_900,
+            exit: Some(0),
+            ..Report::default()
+        };
+        assert!(report.has_just_ended_well(boot, 105) && report.has_just_ended_well(boot, 114));
+        assert!(!report.has_just_ended_well(boot, 104), "the clock was set back");
+        assert!(!report.has_just_ended_well(boot, 115), "long ago");
+        assert!(!report.has_just_ended_well("another", 106));
+        report.exit = Some(75);
+        assert!(!report.has_just_ended_well(boot, 106));
+        report.exit = None;
+        assert!(!report.has_just_ended_well(boot, 106), "it goes on");
+    }
 
     #[test]
     fn a_step_that_is_tried_again_is_one_step() {

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_yaml::Mapping;
 
+use crate::containerd;
 use crate::manifest::{Cluster, Manifest, flavour};
 use crate::settings::VERSION;
 
@@ -53,11 +54,23 @@ pub fn baked_layer(manifest: &Manifest) -> String {
     let own =
         settings.remove("cluster").and_then(|cluster| cluster.as_mapping().cloned()).unwrap_or_default();
     let cluster = cluster(manifest.cluster.clone(), own);
-    let sandbox = manifest.images.iter().find(|image| image.is_sandbox);
-    let sandbox = sandbox.and_then(|image| image.reference.as_deref());
+    let sandbox = preloaded_sandbox(manifest);
     let settings = Baked { version: VERSION, image: &manifest.name, sandbox, cluster, settings };
     let yaml = serde_yaml::to_string(&settings).expect("settings hold nothing that YAML can't");
     format!("# The image's own layer, written by kiln bake; files with greater numbers override it.\n{yaml}")
+}
+
+/// Returns containerd's configuration, as first boot would write it from the manifest's settings alone; none where Docker runs
+/// pods, which has a containerd of its own.
+pub fn containerd(manifest: &Manifest) -> Option<String> {
+    let word = |key: &str| manifest.settings.get(key).and_then(|word| word.as_str());
+    // A manifest that names both is refused.
+    let sandbox = preloaded_sandbox(manifest).or(word("sandbox"));
+    (word("runtime") != Some("docker")).then(|| containerd::configuration(sandbox))
+}
+
+fn preloaded_sandbox(manifest: &Manifest) -> Option<&str> {
+    manifest.images.iter().find(|image| image.is_sandbox)?.reference.as_deref()
 }
 
 /// An image for EC2 may ask its metadata service; whoever wrote otherwise meant it.

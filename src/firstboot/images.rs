@@ -23,6 +23,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// Returns the same call for when everybody else has had their turn.
+    pub fn patient(self) -> Self {
+        let first = ["-n", "20", self.program].map(str::to_owned);
+        Self { program: "nice", arguments: first.into_iter().chain(self.arguments).collect() }
+    }
+
     fn new(program: &'static str, arguments: &[&str]) -> Self {
         Self { program, arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect() }
     }
@@ -65,20 +71,23 @@ fn spelled(name: &str, runtime: Runtime) -> &str {
     }
 }
 
-/// Returns the calls that give the runtime an image, in their order. All of them can be made again.
-pub fn import(image: &Preloaded, runtime: Runtime) -> Vec<Call> {
+/// Returns the call that gives the runtime an image. It can be made again.
+pub fn import(image: &Preloaded, runtime: Runtime) -> Call {
     match runtime {
-        Runtime::Docker => {
-            vec![Call::new("docker", &["image", "load", "--quiet", "--input", &image.archive])]
-        }
+        Runtime::Docker => Call::new("docker", &["image", "load", "--quiet", "--input", &image.archive]),
         Runtime::Containerd => {
-            let import = Call::new("ctr", &["--namespace", NAMESPACE, "images", "import", &image.archive]);
-            let label = format!("{}={}", PINNED.0, PINNED.1);
-            let pin = |name: &String| {
-                Call::new("ctr", &["--namespace", NAMESPACE, "images", "label", name, &label])
-            };
-            std::iter::once(import).chain(image.names.iter().map(pin)).collect()
+            Call::new("ctr", &["--namespace", NAMESPACE, "images", "import", &image.archive])
         }
+    }
+}
+
+/// Returns the calls that keep kubelet from removing an image, after it was imported. They can be made again.
+pub fn pin(image: &Preloaded, runtime: Runtime) -> Vec<Call> {
+    let label = format!("{}={}", PINNED.0, PINNED.1);
+    let pin = |name: &String| Call::new("ctr", &["--namespace", NAMESPACE, "images", "label", name, &label]);
+    match runtime {
+        Runtime::Docker => Vec::new(),
+        Runtime::Containerd => image.names.iter().map(pin).collect(),
     }
 }
 
@@ -128,10 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_pinned_after_it_was_imported() {
-        let calls = import(&preload().images[1], Runtime::Containerd);
-        let words: Vec<&str> = calls.iter().map(|call| call.arguments[3].as_str()).collect();
-        assert_eq!(words, ["import", "label", "label"]);
-        assert_eq!(calls[2].arguments[4..], ["docker.io/other/nginx:1", "io.cri-containerd.pinned=pinned"]);
+    fn an_image_is_pinned_by_all_of_its_names() {
+        let image = &preload().images[1];
+        assert_eq!(import(image, Runtime::Containerd).arguments[2..], ["images", "import", "/nginx.tar"]);
+        let pins = pin(image, Runtime::Containerd);
+        let words: Vec<&[String]> = pins.iter().map(|call| &call.arguments[3..]).collect();
+        let label = "io.cri-containerd.pinned=pinned";
+        assert_eq!(words[0], ["label", "docker.io/library/nginx:1.27", label]);
+        assert_eq!(words[1], ["label", "docker.io/other/nginx:1", label]);
     }
 }

@@ -117,7 +117,11 @@ pub fn network(
     wanted.repairs = live.repairs;
     if let Some(uplink) = &live.uplink {
         wanted.network = network::files(settings, &identity, &blocks, uplink);
-        let missing = disk::missing(root, &wanted.network)?;
+        let mut missing = disk::missing(root, &wanted.network)?;
+        if let Some(note) = network::runtime::note(&missing) {
+            missing.splice(..0, disk::missing(root, std::slice::from_ref(&note))?);
+            wanted.network.push(note);
+        }
         let is_last = |path: &&String| *path == network::cni::CONFLIST;
         seen.disk.last = missing.iter().find(is_last).cloned();
         seen.disk.files = missing.into_iter().filter(|path| !is_last(&path)).collect();

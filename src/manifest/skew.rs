@@ -177,9 +177,12 @@ mod tests {
 
     #[test]
     fn a_kubelet_before_1_25_may_be_two_minors_older() {
-        for (api, kubelet, wrong) in
-            [("v1.27.0", "v1.24.0", 1), ("v1.27.0", "v1.25.0", 0), ("v1.26.0", "v1.24.0", 0), ("v1.28.0", "v1.25.0", 0)]
-        {
+        for (api, kubelet, wrong) in [
+            ("v1.27.0", "v1.24.0", 1),
+            ("v1.27.0", "v1.25.0", 0),
+            ("v1.26.0", "v1.24.0", 0),
+            ("v1.28.0", "v1.25.0", 0),
+        ] {
             assert_eq!(words(Some(api), &[("kubelet", kubelet)]).len(), wrong, "{kubelet} and {api}");
         }
     }

@@ -75,7 +75,8 @@ fn turn(image: &Path, runs: &mut Runs) {
     let sink = publish_to(image, 1, Duration::ZERO);
     let rival_all = coldsnap_to(image, &[]);
     let (one, three) = (publish_to(image, 1, AS_AWS), publish_to(image, 3, AS_AWS));
-    let lines = [("sink", &sink), ("coldsnap", &rival), ("all", &rival_all), ("one", &one), ("three", &three)];
+    let lines =
+        [("sink", &sink), ("coldsnap", &rival), ("all", &rival_all), ("one", &one), ("three", &three)];
     for (name, run) in lines {
         eprintln!("{name}: {:.2} s, {} PUTs, {} MB", run.seconds, run.puts, run.peak_mb);
     }
@@ -94,10 +95,15 @@ fn print(runs: &Runs) {
     let peak = |runs: &[Run]| runs.iter().map(|run| run.peak_mb).max().unwrap();
     let ratio = |a: &[f64], b: &[f64]| median(a.iter().zip(b).map(|(a, b)| a / b).collect());
     let (all, omitting) = (puts(&runs.coldsnap_all), puts(&runs.coldsnap));
-    println!("PUTs for {IMAGE_BYTES} bytes: {BLOCKS}, the blocks that are not zero; coldsnap {all}, {omitting} with --omit-zero-blocks");
+    println!(
+        "PUTs for {IMAGE_BYTES} bytes: {BLOCKS}, the blocks that are not zero; coldsnap {all}, {omitting} with --omit-zero-blocks"
+    );
     let mb = (BLOCKS * BLOCK) as f64 / 1e6;
     println!("to a local sink: {:.0} MB/s", mb / median(seconds(&runs.sink)));
-    println!("the same / hashing the image alone on one core: {:.2}", ratio(&seconds(&runs.sink), &runs.hashing));
+    println!(
+        "the same / hashing the image alone on one core: {:.2}",
+        ratio(&seconds(&runs.sink), &runs.hashing)
+    );
     let to_rival = ratio(&seconds(&runs.sink), &seconds(&runs.coldsnap));
     println!(
         "the same / coldsnap --omit-zero-blocks: {to_rival:.2} (target 1.00: {}), / coldsnap: {:.2}",
@@ -107,7 +113,10 @@ fn print(runs: &Runs) {
     let (own, rivals) = (peak(&runs.sink), peak(&runs.coldsnap));
     println!("peak memory: {own} MB, coldsnap {rivals} MB (target half: {})", verdict(2 * own <= rivals));
     let to_three = ratio(&seconds(&runs.three), &seconds(&runs.one));
-    println!("three regions / one, a block takes 100 ms: {to_three:.2} (target 1.30: {})", verdict(to_three <= 1.3));
+    println!(
+        "three regions / one, a block takes 100 ms: {to_three:.2} (target 1.30: {})",
+        verdict(to_three <= 1.3)
+    );
     println!("peak memory: one region {} MB, three {} MB", peak(&runs.one), peak(&runs.three));
 }
 
@@ -130,7 +139,10 @@ fn on_its_base(folder: &Path, node: &Path) {
     publish(&changed);
     let (sent, differ) = (double.count("ebs:PutSnapshotBlock"), (BLOCKS - OF_BASE + CHANGED) as f64);
     let share = sent as f64 / differ;
-    println!("PUTs on a snapshot of the base: {sent}, {share:.2} of the blocks that differ (target 1.05: {})", verdict(share <= 1.05));
+    println!(
+        "PUTs on a snapshot of the base: {sent}, {share:.2} of the blocks that differ (target 1.05: {})",
+        verdict(share <= 1.05)
+    );
 }
 
 fn verdict(is_met: bool) -> &'static str {
@@ -252,9 +264,8 @@ fn forget(image: &Path) {
 /// kiln's side: publishes the image, whose list is known as after a bake, on its base if one is named.
 pub fn child(words: &[String]) {
     let path = PathBuf::from(&words[0]);
-    let blocks = |path: &Path| -> BlockList {
-        serde_json::from_slice(&fs::read(list_path(path)).unwrap()).unwrap()
-    };
+    let blocks =
+        |path: &Path| -> BlockList { serde_json::from_slice(&fs::read(list_path(path)).unwrap()).unwrap() };
     let facts = facts(blocks(&path));
     let mut subject = Subject { image: open_image(&path).unwrap(), path, facts, base: None };
     let base = words.get(3).map(Path::new);

@@ -149,7 +149,8 @@ fn fish_completes_verbs_and_options() {
         run(Command::new("fish").args(["--no-config", "-c", &code]).env("HOME", folder.path()))
     };
     // A candidate, a tab, what it is for.
-    for (line, word) in [("kiln ba", "bake\t"), ("kiln bake --off", "--offline\t"), ("kiln cache g", "gc\t")] {
+    for (line, word) in [("kiln ba", "bake\t"), ("kiln bake --off", "--offline\t"), ("kiln cache g", "gc\t")]
+    {
         assert!(completed(line).lines().any(|found| found.starts_with(word)), "{line}");
     }
 }

@@ -9,6 +9,7 @@ use super::{ComponentFiles, Draft, ImageFile, Inputs, Member, clamp_times, enabl
 use crate::addon;
 use crate::bake::origin::Origin;
 use crate::bake::{settings, sysext, units};
+use crate::containerd;
 use crate::manifest::{Addon, Component, ExtraContent, ExtraFile, Install, Manifest};
 use crate::preload::{self, Preload, Preloaded};
 use crate::problem::Problems;
@@ -117,6 +118,9 @@ impl Plan {
         let from = |key: &str| Origin::Manifest { key: key.to_owned() };
         let layer = settings::baked_layer(manifest);
         self.root.put(crate::settings::BAKED_PATH, text_file(&layer), from("cluster"));
+        if let Some(text) = settings::containerd(manifest) {
+            self.root.put(containerd::CONFIGURATION, text_file(&text), Origin::Kiln);
+        }
         // First boot puts the network's configuration there last; containerd watches the folder from its start.
         self.root.put("/etc/cni/net.d", Node::folder(), Origin::Kiln);
         if !manifest.sysctls.is_empty() {

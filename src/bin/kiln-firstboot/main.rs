@@ -24,8 +24,8 @@ use kiln::firstboot::rehearsal::rehearse;
 use kiln::firstboot::run::{DEADLINE, Diary, Ending, Imported, Run, import};
 use kiln::firstboot::step::Step;
 use kiln::firstboot::volume;
-use kiln::host::notify;
 use kiln::host::root::Root;
+use kiln::host::{clock, machine, notify};
 use kiln::mark;
 use kiln::report::{REPORT, Report};
 use kiln::settings::Settings;
@@ -78,6 +78,11 @@ fn chain(error: &dyn Error) -> String {
 #[expect(clippy::disallowed_methods, reason = "the environment is read by bin")]
 fn begin(words: &Words) -> Result<Exit, Failure> {
     let root = Root::new(&words.root);
+    if let Word::Verify { unless_just_found: true } = words.word()
+        && just_found(&root)?
+    {
+        return Ok(Exit::Done);
+    }
     // A unit's own; whoever runs it by hand on the machine is told what the units are.
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = credentials.or_else(|| root.is_machine().then(|| PathBuf::from(SYSTEM_CREDENTIALS)));
@@ -100,9 +105,12 @@ fn ask(word: Word) -> Ask {
         Word::Run { dry_run: true, .. } => Ask::Dry,
         Word::Run { phase: Some(Phase::Volume), .. } => Ask::Early,
         Word::Run { .. } => Ask::Anew,
-        Word::Verify | Word::Share | Word::Repair | Word::Images | Word::Explain | Word::Status { .. } => {
-            Ask::Kept
-        }
+        Word::Verify { .. }
+        | Word::Share
+        | Word::Repair
+        | Word::Images
+        | Word::Explain
+        | Word::Status { .. } => Ask::Kept,
     }
 }
 
@@ -169,7 +177,7 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         Word::Run { dry_run: true, .. } => dry_run(&run),
         Word::Run { phase: Some(Phase::Api), .. } => Ok(end(run.api(&mut Diary::begin(true)?).await?)),
         Word::Run { .. } => Ok(end(run.run(&mut Diary::begin(true)?).await?)),
-        Word::Verify => {
+        Word::Verify { .. } => {
             let run = Run { decide: next::verify, may_run_pods: true, ..run };
             Ok(end(run.run(&mut Diary::begin(false)?).await?))
         }
@@ -187,6 +195,19 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         Word::Explain => tell(&run, &files, Format::Text),
         Word::Status { format } => tell(&run, &files, format),
     }
+}
+
+/// Whether this boot's first boot has just ended well. kubelet, which is started then, need not wait for a second answer.
+fn just_found(root: &Root) -> Result<bool, Failure> {
+    Ok(report(root)?.is_some_and(|report| {
+        let boot = machine::boot_id();
+        boot.is_ok_and(|boot| report.has_just_ended_well(&boot, clock::now_s()))
+    }))
+}
+
+fn report(root: &Root) -> Result<Option<Report>, Failure> {
+    let text = root.text(REPORT, RECORD_MAX_BYTES)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// The one line on journal and console.
@@ -276,8 +297,7 @@ fn missing(run: &Run<'_>, files: &Run<'_>, seen: &Observed) -> Result<next::Next
 fn tell(run: &Run<'_>, files: &Run<'_>, format: Format) -> Result<Exit, Failure> {
     let ledger =
         run.root.text(LEDGER, RECORD_MAX_BYTES)?.map(|text| Ledger::parse(&text)).unwrap_or_default();
-    let report = run.root.text(REPORT, RECORD_MAX_BYTES)?;
-    let report: Option<Report> = report.and_then(|text| serde_json::from_str(&text).ok());
+    let report = report(run.root)?;
     let (seen, _) = run.look()?;
     let next = missing(run, files, &seen)?;
     match format {

@@ -29,7 +29,11 @@ pub enum Word {
         phase: Option<Phase>,
     },
     /// Ask whether the recorded claim is still this node's
-    Verify,
+    Verify {
+        /// Ask nobody if first boot has found all well in the last ten seconds
+        #[arg(long)]
+        unless_just_found: bool,
+    },
     /// On a control plane: publish the cluster's CA, its operator's certificate and a live token, as the settings say
     Share,
     /// Give the container runtime those of the image's own container images that it lacks

@@ -169,8 +169,8 @@ fn ended(machines: &mut Machines, from: u16, reason: Option<&Reason>) -> u16 {
     let has_pods = local.pods.is_some();
     let is_lost = matches!(reason, Some(Reason::Lost { .. }));
     match (&local.phase, reason) {
-        (Phase::Run | Phase::Repair, None) => begun(machines, from, "verify", Phase::Verify),
-        (Phase::Verify, None) => machines.moved(from, "up", |local, pool| {
+        // kubelet's own question (`verify --unless-just-found`) may be left out then, so nothing is to rest on it.
+        (Phase::Run | Phase::Repair | Phase::Verify, None) => machines.moved(from, "up", |local, pool| {
             local.pods = local.block(pool);
             local.ended(Phase::Up, pool);
         }),

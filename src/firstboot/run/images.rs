@@ -7,7 +7,7 @@ use super::super::images::{self, Call};
 use crate::host::command::{CommandError, Program};
 use crate::host::files::FileError;
 use crate::host::root::Root;
-use crate::preload::{self, Preload};
+use crate::preload::{self, Preload, Preloaded};
 use crate::settings::Settings;
 
 /// Names and digests of a few dozen images.
@@ -60,16 +60,26 @@ pub fn import(root: &Root, settings: &Settings, ready: impl Fn()) -> Result<Impo
         ready();
     }
     for image in missing {
-        let done = images::import(image, settings.runtime).iter().try_for_each(|step| call(step).map(drop));
+        let done = give(image, settings, &ready);
         match done {
             Ok(()) => imported.names.extend(image.names.iter().cloned()),
             Err(error) => imported.failures.push(format!("{}: {}", image.archive, one_line(&error))),
         }
-        if images::is_sandbox(image, settings) && imported.failures.is_empty() {
-            ready();
-        }
     }
     Ok(imported)
+}
+
+/// Every pod waits for the sandboxes' image. For the others kubelet's start need not be slowed down, nor for pins: nothing is
+/// removed before the disk fills.
+fn give(image: &Preloaded, settings: &Settings, ready: &impl Fn()) -> Result<(), CommandError> {
+    let import = images::import(image, settings.runtime);
+    if images::is_sandbox(image, settings) {
+        call(&import)?;
+        ready();
+    } else {
+        call(&import.patient())?;
+    }
+    images::pin(image, settings.runtime).into_iter().try_for_each(|pin| call(&pin.patient()).map(drop))
 }
 
 fn read(root: &Root) -> Result<Option<Preload>, ImagesError> {

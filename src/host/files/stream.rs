@@ -88,6 +88,9 @@ mod tests {
     fn what_never_ends_is_cut_off_or_refused() {
         let refused = read("/dev/zero".as_ref(), 100).unwrap_err();
         assert_eq!(refused.source.to_string(), "larger than 100 bytes");
-        assert_eq!(open("/dev/zero".as_ref()).unwrap_err().source.to_string(), "a character device, not a regular file");
+        assert_eq!(
+            open("/dev/zero".as_ref()).unwrap_err().source.to_string(),
+            "a character device, not a regular file"
+        );
     }
 }

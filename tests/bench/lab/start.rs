@@ -17,7 +17,7 @@ use crate::it::hand::{Told, create, order, token};
 use crate::it::person::{Up, eventually};
 use crate::rounds::{Taken, median};
 
-/// What kubelet waits for, in the order of the units.
+/// What a worker starts.
 const PHASES: [&str; 6] = [
     "network-online.target",
     "kiln-firstboot.service",

@@ -95,7 +95,9 @@ fn who_has_signed_on_is_let_in() {
 fn an_instances_role_is_asked_by_imds_v2() {
     let home = home("");
     let imds = serve(|request| match (request.method.as_str(), request.path.as_str()) {
-        ("PUT", "/latest/api/token") => Reply::ok("token").with("x-aws-ec2-metadata-token-ttl-seconds", 21600),
+        ("PUT", "/latest/api/token") => {
+            Reply::ok("token").with("x-aws-ec2-metadata-token-ttl-seconds", 21600)
+        }
         _ if request.header("x-aws-ec2-metadata-token") != "token" => Reply::plain(401, ""),
         ("GET", "/latest/meta-data/placement/region") => Reply::ok("eu-west-1"),
         ("GET", "/latest/meta-data/iam/security-credentials/") => Reply::ok("publisher"),

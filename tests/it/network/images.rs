@@ -2,7 +2,7 @@
 //! The baked image's own container images, given to the real runtimes by the real program: once, and again after whatever
 //! was lost.
 
-use kiln::firstboot::network::runtime;
+use kiln::containerd;
 use kiln::settings::{Fabric, Mode, Runtime};
 
 use super::cases::{Case, Families};
@@ -35,7 +35,7 @@ fn import(node: &Node) -> Vec<String> {
 
 fn containerd(node: &Node) -> Service {
     // overlay can't lie on this tree's own overlay; /tmp is a file system of its own.
-    let command = format!("containerd --config {} --root /tmp/containerd", runtime::CONTAINERD);
+    let command = format!("containerd --config {} --root /tmp/containerd", containerd::CONFIGURATION);
     let mut containerd = node.start(&command);
     containerd.wait_for_any(&["containerd successfully booted"]);
     containerd
@@ -66,7 +66,7 @@ fn containerd_is_given_every_image_once_and_again_what_it_has_lost() {
 #[test]
 fn containerds_sandboxes_are_of_the_image_that_the_settings_name() {
     let node = node(Runtime::Containerd);
-    let dump = node.done(&format!("containerd --config {} config dump", runtime::CONTAINERD));
+    let dump = node.done(&format!("containerd --config {} config dump", containerd::CONFIGURATION));
     assert!(dump.contains(&format!("sandbox = '{PAUSE}'")), "{dump}");
     assert!(!dump.contains("registry.k8s.io/pause"), "{dump}");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Each text and the program that reads it on a node. Every reader is also shown to refuse a text that is broken.
 
+use kiln::containerd;
 use kiln::firstboot::network::{cni, docker, flannel, kubelet, packets, proxy, runtime, system};
 use kiln::settings::{Fabric, Mode};
 
@@ -172,7 +173,7 @@ fn systemd_accepts_every_unit_of_the_folder() {
 fn containerd_takes_the_plugins_folders_and_systemds_cgroups() {
     let node = node(&dual());
     let dump = |path: &str| node.done(&format!("containerd --config {path} config dump"));
-    let text = dump(runtime::CONTAINERD);
+    let text = dump(containerd::CONFIGURATION);
     for wanted in [
         "SystemdCgroup = true",
         "bin_dirs = ['/opt/cni/bin']",
@@ -182,7 +183,10 @@ fn containerd_takes_the_plugins_folders_and_systemds_cgroups() {
         assert!(text.contains(wanted), "{wanted}:\n{text}");
     }
     assert!(text.contains("runtime_type = 'io.containerd.runc.v2'"), "{text}");
-    node.write("/tmp/broken.toml", &dual().text(runtime::CONTAINERD).replace("version = 3", "version = 9"));
+    node.write(
+        "/tmp/broken.toml",
+        &dual().text(containerd::CONFIGURATION).replace("version = 3", "version = 9"),
+    );
     assert!(!node.said("containerd --config /tmp/broken.toml config dump").0);
 }
 

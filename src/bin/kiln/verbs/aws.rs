@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 use crate::asked::is_confirmed;
 use crate::cli::{self, Format, Inputs};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 /// A target has some kilobytes.
 const TARGET_MAX_BYTES: u64 = 1 << 20;

@@ -11,9 +11,9 @@ use kiln::problem::Problem;
 use crate::cli::{self, Format, Inputs};
 use crate::colour::{GOOD, TITLE, WARNING};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::{bytes, print_json};
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 /// `kiln bake MANIFEST`
 pub fn bake(words: &cli::Bake, here: &Surroundings) -> Result<Exit, Failure> {

@@ -8,9 +8,9 @@ use kiln::vm::{self, Address, Booted, Given, Link, Order, Purpose, Verdict};
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 /// An emulated boot takes two minutes of a processor; this is for machines that do other things as well.
 const CHECK_LIMIT: Duration = Duration::from_secs(20 * 60);

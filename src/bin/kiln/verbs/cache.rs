@@ -8,9 +8,9 @@ use kiln::pin::{Bounds, kept, unused};
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::{bytes, print_json};
 use crate::surroundings::{CACHE_LIMIT, Surroundings};
-use crate::out::say;
 
 /// `kiln cache ...`
 pub fn cache(words: &cli::Cache, here: &Surroundings) -> Result<Exit, Failure> {

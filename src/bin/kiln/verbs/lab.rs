@@ -13,8 +13,8 @@ use kiln::lab::{self, Ended, Lab, LabError, Node};
 
 use crate::cli;
 use crate::failure::Failure;
-use crate::surroundings::Surroundings;
 use crate::out::{say, tell};
+use crate::surroundings::Surroundings;
 
 /// Longest boot of a node whose machine is busy with others.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);

@@ -10,9 +10,9 @@ use kiln::pin::Mode;
 use super::bake::{mode, print_moves, print_warnings};
 use crate::cli::{self, Format};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 /// `kiln lock MANIFEST`
 pub fn lock(words: &cli::Lock, here: &Surroundings) -> Result<Exit, Failure> {

@@ -11,8 +11,8 @@ use kiln::read::{self, Image, Place};
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
-use crate::show::{print_json, print_text};
 use crate::out::{self, Out, say};
+use crate::show::{print_json, print_text};
 
 /// `kiln inspect IMAGE`
 pub fn inspect(words: &cli::Inspect, format: Format) -> Result<Exit, Failure> {
@@ -50,12 +50,9 @@ pub fn extract(words: &cli::Extract, format: Format) -> Result<Exit, Failure> {
         take_out(&open(&words.image)?, &Place::parse(&words.path)?, &words.destination, words.force)?;
     match format {
         Format::Json => print_json(&extracted)?,
-        Format::Text => say!(
-            "{} files, {} bytes, into {}",
-            extracted.files,
-            extracted.bytes,
-            words.destination.display()
-        ),
+        Format::Text => {
+            say!("{} files, {} bytes, into {}", extracted.files, extracted.bytes, words.destination.display())
+        }
     }
     Ok(Exit::Done)
 }

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
-use crate::show::print_json;
 use crate::out::say;
+use crate::show::print_json;
 
 /// `kiln token ...`
 pub fn token(words: &cli::Token, format: Format) -> Result<Exit, Failure> {

@@ -7,9 +7,9 @@ use kiln::vm::Accelerator;
 
 use crate::cli::Format;
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 pub(super) fn list(here: &Surroundings) -> Result<Exit, Failure> {
     let places = here.labs()?;
@@ -19,9 +19,7 @@ pub(super) fn list(here: &Surroundings) -> Result<Exit, Failure> {
     }
     match here.format {
         Format::Json => print_json(&all)?,
-        Format::Text => {
-            all.iter().for_each(|condition| say!("{:<24} {}", condition.name, word(condition)))
-        }
+        Format::Text => all.iter().for_each(|condition| say!("{:<24} {}", condition.name, word(condition))),
     }
     Ok(Exit::Done)
 }

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use crate::cli::{self, Format};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 pub(super) fn up(words: &cli::Up, here: &Surroundings) -> Result<Exit, Failure> {
     let start = Instant::now();

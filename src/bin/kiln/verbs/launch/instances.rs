@@ -17,9 +17,9 @@ use super::terminate::terminate;
 use super::{ca, cluster};
 use crate::cli::{self, Format, Kubeconfig};
 use crate::failure::Failure;
+use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
-use crate::out::say;
 
 /// `kiln launch ...`
 pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure> {
