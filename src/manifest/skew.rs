@@ -6,6 +6,7 @@
 //! (kubeadm); the announcement of Kubernetes 1.35 (the last whose kubelet works with containerd 1.x); containerd's
 //! RELEASES.md, "Kubernetes support" (kubelet 1.26 needs CRI v1).
 
+use crate::cluster::SUPPORTED_MINORS;
 use crate::version::Version;
 
 /// A component whose version does not go with another's.
@@ -56,6 +57,10 @@ const RUNTIME_RULES: [RuntimeRule; 2] = [
     RuntimeRule { runtime: "containerd", kubelet_from: (1, 26), runtime_from: (1, 6) },
 ];
 
+/// The first whose servers read the AuthenticationConfiguration v1 that first boot writes for them (its KEP-3331: v1 and
+/// StructuredAuthenticationConfiguration locked from 1.34 on).
+const OWN_API_FROM: (u32, u32) = (1, 34);
+
 /// Returns every pair that does not go together. `api` is the version of the cluster's API servers, if it is known;
 /// `components` are those of the image whose versions are known.
 pub fn check(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> {
@@ -64,10 +69,11 @@ pub fn check(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> 
     let lookup = |name: &str| if name == API { api.or_else(|| version_of(API)) } else { version_of(name) };
     let parts = RULES.iter().filter_map(|rule| apply(rule, version_of(rule.part)?, lookup(rule.against)?));
     let own_api = api.zip(version_of(API)).and_then(|(cluster, own)| api_servers(cluster, own));
+    let too_old = version_of(API).filter(|own| (own.major, own.minor) < OWN_API_FROM).map(too_old);
     let kubelet = version_of("kubelet");
     let runtimes =
         RUNTIME_RULES.iter().filter_map(|rule| apply_runtime(rule, kubelet?, version_of(rule.runtime)?));
-    parts.chain(own_api).chain(runtimes.take(1)).collect()
+    parts.chain(own_api).chain(too_old).chain(runtimes.take(1)).collect()
 }
 
 /// Returns what works today and is at an edge. The same arguments as [`check`]'s.
@@ -75,11 +81,12 @@ pub fn odd(api: Option<Version>, components: &[(&str, Version)]) -> Vec<Skew> {
     let version_of =
         |name: &str| components.iter().find(|(known, _)| *known == name).map(|(_, version)| *version);
     let (kubelet, api) = (version_of("kubelet"), api.or_else(|| version_of(API)));
+    let untried = api.filter(|api| api.major != 1 || !SUPPORTED_MINORS.contains(&api.minor)).map(untried);
     let parts = ["kubelet", "kube-proxy"];
     let oldest = parts.into_iter().filter_map(|part| oldest(part, version_of(part)?, api?));
     let unequal = kubelet.zip(version_of("kube-proxy")).and_then(|(kubelet, proxy)| unequal(kubelet, proxy));
     let runtime = kubelet.zip(version_of("containerd")).and_then(|(kubelet, runtime)| last(kubelet, runtime));
-    oldest.chain(unequal).chain(runtime).collect()
+    oldest.chain(unequal).chain(runtime).chain(untried).collect()
 }
 
 /// Three minors behind: the API servers can't be upgraded before this part is.
@@ -91,6 +98,25 @@ fn oldest(part: &'static str, version: Version, api: Version) -> Option<Skew> {
         ),
         fix: format!("use v{}.{}", api.major, api.minor),
     })
+}
+
+fn too_old(own: Version) -> Skew {
+    let (major, minor) = OWN_API_FROM;
+    Skew {
+        component: API,
+        what: format!("kube-apiserver {own} can't read the configuration that first boot writes"),
+        fix: format!("use v{major}.{minor} or later, or leave the control plane out of the image"),
+    }
+}
+
+/// What first boot says of such servers; older ones it refuses.
+fn untried(api: Version) -> Skew {
+    let (first, last) = (SUPPORTED_MINORS.start(), SUPPORTED_MINORS.end());
+    Skew {
+        component: API,
+        what: format!("first boot has not been tried with kube-apiserver {api}"),
+        fix: format!("use v1.{first} to v1.{last}"),
+    }
 }
 
 /// They are released together, and a node's two are upgraded together.
@@ -220,6 +246,16 @@ mod tests {
     fn an_own_api_server_counts_when_the_cluster_says_nothing() {
         assert_eq!(words(None, &[("kube-apiserver", "v1.35.0"), ("kubelet", "v1.36.0")]).len(), 1);
         assert_eq!(words(Some("v1.33.0"), &[("kube-apiserver", "v1.35.0")]).len(), 1);
+    }
+
+    #[test]
+    fn an_own_control_plane_is_new_enough_for_what_first_boot_writes() {
+        for (own, wrong) in [("v1.33.9", 1), ("v1.34.0", 0), ("v1.36.3", 0), ("v1.99.0", 0)] {
+            assert_eq!(words(None, &[("kube-apiserver", own)]).len(), wrong, "{own}");
+        }
+        for (api, is_odd) in [("v1.29.0", true), ("v1.30.0", false), ("v1.99.0", true)] {
+            assert_eq!(odd(Some(version(api)), &[]).len(), usize::from(is_odd), "{api}");
+        }
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub fn check(at: &At<'_>, words: Words, wanted: Wanted, report: &mut Report) -> 
     one_of_each_family(&pods, report);
     one_of_each_family(&services, report);
     same_families(&pods, &services, report);
+    hosts_have_the_first_family(&hosts, &pods, report);
     hold_dns(&services, report);
     are_served(&services, report);
     overlaps(&[("pods", &pods), ("services", &services), ("hosts", &hosts)], report);
@@ -109,16 +110,46 @@ fn range(text: &str, at: &At<'_>, report: &mut Report) -> Option<IpNet> {
         report.wrong(at, what, format!("did you mean {}?", net.trunc()));
         return None;
     }
-    let first = net.network();
-    if first.is_loopback() || first.is_multicast() || first.is_unspecified() {
-        report.wrong(
-            at,
-            format!("{net} is not for hosts, pods or services"),
-            "use a private range".to_owned(),
-        );
+    if let Some((taken, what)) = SPECIAL.into_iter().find(|(taken, _)| takes(taken, &net)) {
+        let what = match taken == net.to_string() {
+            true => format!("{net} is for {what}"),
+            false => format!("{net} has addresses of {taken}, which are for {what}"),
+        };
+        report.wrong(at, what, "use a private range".to_owned());
         return None;
     }
     Some(net)
+}
+
+/// Addresses that are nobody's to give (RFC 6890 and IANA's special-purpose registries). 240.0.0.0/4 is not among them: Linux
+/// routes it, and some clouds give it to pods.
+const SPECIAL: [(&str, &str); 10] = [
+    ("0.0.0.0/8", "this network"),
+    ("127.0.0.0/8", "loopback"),
+    // The metadata services of clouds are there.
+    ("169.254.0.0/16", "links"),
+    ("224.0.0.0/4", "multicast"),
+    ("255.255.255.255/32", "broadcast"),
+    ("::/128", "no host"),
+    ("::1/128", "loopback"),
+    ("::ffff:0:0/96", "IPv4 written as IPv6"),
+    ("fe80::/10", "links"),
+    ("ff00::/8", "multicast"),
+];
+
+fn takes(taken: &str, net: &IpNet) -> bool {
+    taken.parse().is_ok_and(|taken| pool::overlap(&taken, net))
+}
+
+/// Nodes reach each other's pods through the hosts' network, by the family that is the pods' first.
+fn hosts_have_the_first_family(hosts: &[Range<'_>], pods: &[Range<'_>], report: &mut Report) {
+    let (Some((first, _)), Some((_, at))) = (pods.first(), hosts.first()) else { return };
+    let is_v4 = first.addr().is_ipv4();
+    if !hosts.iter().any(|(net, _)| net.addr().is_ipv4() == is_v4) {
+        let family = if is_v4 { "IPv4" } else { "IPv6" };
+        let what = format!("hosts have no {family} range, the family of the pods' first");
+        report.wrong(at, what, "add the range that the nodes' addresses are from".to_owned());
+    }
 }
 
 fn one_of_each_family(ranges: &[Range<'_>], report: &mut Report) {
