@@ -178,3 +178,32 @@ fn zsh_completes_verbs_and_options() {
         assert_eq!(run(&mut typed), "found\n", "{line}");
     }
 }
+
+/// proc(5), full(4): every write to it fails as on a full disk.
+#[test]
+fn a_result_that_nobody_takes_is_told_and_no_panic() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for words in [
+        &["schema"][..],
+        &["completions", "bash"],
+        &["cache", "list"],
+        &["cache", "list", "--format", "json"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kiln = Command::new(KILN);
+        kiln.args(words).env("XDG_CACHE_HOME", folder.path()).stdout(full());
+        let output = kiln.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        assert!(
+            said.contains("can't write to standard output: No space left on device"),
+            "{words:?}: {said}"
+        );
+        // Who takes no words either is told by the exit code.
+        assert_eq!(kiln.stdout(full()).stderr(full()).status().unwrap().code(), Some(1), "{words:?}");
+    }
+    let mut enough = Command::new("sh");
+    enough.args(["-c", "(\"$0\" schema; echo $? >&2) | head -1"]).arg(KILN);
+    let output = enough.output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "0\n");
+}

@@ -91,6 +91,8 @@ fn watch_for_interrupt(what_is_left: &'static str) {
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
+            // Caught, it kills nobody: a file that grows beyond the limit of `ulimit -f` is an error as a full disk is.
+            let _too_large = signal(SignalKind::from_raw(nix::libc::SIGXFSZ));
             let (Ok(mut interrupt), Ok(mut terminate)) =
                 (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
             else {

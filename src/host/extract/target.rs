@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, UtimensatFlags, fchmod, fstatat, futimens, mkdirat, utimensat};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, fchmod, fstatat, futimens, mkdirat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat};
 
@@ -206,12 +206,23 @@ impl Drop for NewFile<'_> {
 }
 
 fn replace(folder: &OwnedFd, temporary: &[u8], name: &[u8]) -> io::Result<Made> {
-    if let Err(errno) = renameat(folder, temporary, folder, name) {
-        // The rename's failure is what counts.
+    let replaced = is_replaceable(folder, name)
+        .and_then(|()| Ok(renameat(folder, temporary, folder, name)?))
+        .map(|()| Made::New);
+    if replaced.is_err() {
+        // That failure is what counts.
         let _ = unlinkat(folder, temporary, UnlinkatFlags::NoRemoveDir);
-        return Err(errno.into());
     }
-    Ok(Made::New)
+    replaced
+}
+
+/// Whoever means to replace files does not mean devices and pipes.
+fn is_replaceable(folder: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let mode = fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW)?.st_mode;
+    match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG | SFlag::S_IFLNK => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there and neither a file nor a link")),
+    }
 }
 
 fn temporary_name() -> Vec<u8> {

@@ -50,6 +50,26 @@ fn ext4_by_mke2fs_with_all_kinds_of_features() {
 }
 
 #[test]
+fn what_is_no_file_is_never_replaced() {
+    let (_keep, folder) = scratch();
+    let tree = folder.join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("console"), "a log").unwrap();
+    let image = image(&[("P", &made::ext4(&folder, Some(&tree), &[]))]);
+    let out = folder.join("out");
+    std::fs::create_dir(&out).unwrap();
+    nix::unistd::mkfifo(&out.join("console"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let error = extract(&image, &place("P:/console"), &out.join("console"), true).unwrap_err();
+    assert!(
+        super::words(&error).ends_with("it is there and neither a file nor a link"),
+        "{}",
+        super::words(&error)
+    );
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&out.join("console").metadata().unwrap().file_type()));
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+}
+
+#[test]
 fn fat_by_mkfs_fat_and_mcopy() {
     let (_keep, folder) = scratch();
     let tree = folder.join("tree");
