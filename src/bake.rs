@@ -17,6 +17,7 @@ mod ground;
 mod images;
 mod makers;
 mod members;
+mod nature;
 pub mod origin;
 pub mod plan;
 pub mod provenance;
@@ -27,6 +28,7 @@ pub mod sysext;
 pub mod units;
 pub mod verify;
 mod wanted;
+mod way;
 mod write;
 
 use std::collections::BTreeMap;
@@ -87,6 +89,7 @@ pub struct Prepared {
     pub moves: Vec<Move>,
     /// What is odd but not wrong.
     pub warnings: Vec<Problem>,
+    own: Vec<PathBuf>,
     done: Done,
     ground: Ground,
 }
@@ -139,13 +142,14 @@ fn prepare(
     let start = start(order, &wanted.manifest);
     let Decided { plan, done, ground } = decide(&wanted, &lock, local_files, start, desk)?;
     let facts = facts::look(&plan.trees(), desk)?;
-    let findings = plan.check(&wanted, &facts, &|path| ground.has(path));
+    let findings = plan.check(&wanted, &facts, &ground.nature, &|path| ground.has(path));
     ground.remember(desk)?;
     if !findings.errors.is_empty() {
         return Err(BakeError::Problems(Problems(findings.errors)));
     }
+    let own = wanted.own_files();
     let warnings = [wanted.warnings, findings.warnings].concat();
-    Ok(Prepared { plan, lock, moves, warnings, done, ground })
+    Ok(Prepared { plan, lock, moves, warnings, own, done, ground })
 }
 
 /// A decided image, on its base.

@@ -7,7 +7,7 @@
 
 pub mod flavour;
 pub mod input;
-mod known;
+pub mod known;
 mod output;
 mod part;
 mod raw;
@@ -34,9 +34,31 @@ pub use part::{Addon, Base, Component, ExtraContent, ExtraFile, Image, ImageCont
 pub(crate) use raw::Settings as SettingsLayer;
 pub use schema::schema;
 
-/// Reads a file that a manifest names (a unit, a template), or says in words why it can't. The path is the one in the
-/// manifest; the caller knows the manifest's folder.
-pub type Read<'a> = &'a dyn Fn(&Path) -> Result<Vec<u8>, String>;
+/// The files that a manifest names. Paths are those in the manifest; who implements this knows its folder.
+pub trait Files {
+    /// Reads a text (a unit, a template).
+    ///
+    /// # Errors
+    /// In words.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
+
+    /// Finds what is read later: a file, or a folder where a source is one.
+    ///
+    /// # Errors
+    /// In words.
+    fn find(&self, path: &Path, is_folder: bool) -> Result<(), String>;
+}
+
+/// What only reads believes that the rest is there.
+impl<F: Fn(&Path) -> Result<Vec<u8>, String>> Files for F {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        self(path)
+    }
+
+    fn find(&self, _: &Path, _: bool) -> Result<(), String> {
+        Ok(())
+    }
+}
 
 /// What a text means, and what is odd about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +73,7 @@ pub struct Parsed {
 ///
 /// # Errors
 /// Everything that is wrong with it and with the templates it names, each with its place.
-pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Parsed, Problems> {
+pub fn parse(file: &Path, text: &str, files: &dyn Files) -> Result<Parsed, Problems> {
     let mut report = Report::new(file);
     let (tree, faults) = marks::parse(text, 0);
     for fault in faults {
@@ -64,13 +86,14 @@ pub fn parse(file: &Path, text: &str, read: Read<'_>) -> Result<Parsed, Problems
     };
     report.end_of_shapes();
     let manifest = match serde_yaml::from_value(fitting.value()) {
-        Ok(raw) => validate::manifest(raw, &At::root(&fitting), &mut report, read),
+        Ok(raw) => validate::manifest(raw, &At::root(&fitting), &mut report, files),
         // The schema is made from the types, so a tree that fits it is one of them.
         Err(error) => {
             report.wrong(&At::root(&tree), error.to_string(), None);
             None
         }
     };
+    report.look_for(&|path, is_folder| files.find(path, is_folder));
     match manifest {
         Some(manifest) if report.is_clean() => Ok(Parsed { manifest, warnings: report.warnings() }),
         _ => Err(report.into_problems()),

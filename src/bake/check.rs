@@ -15,6 +15,7 @@ use crate::manifest::Manifest;
 use crate::problem::Problem;
 use crate::tree::{Content, Kind, Tree, TreePath};
 
+mod base;
 mod directives;
 mod elf;
 pub mod facts;
@@ -23,7 +24,7 @@ pub mod scan;
 mod secret;
 mod unit;
 
-use facts::BlobFacts;
+use facts::{BaseFacts, BlobFacts};
 
 /// What is checked, and what must be known about it.
 #[derive(Clone, Copy)]
@@ -40,6 +41,8 @@ pub struct Subject<'a> {
     pub facts: &'a BTreeMap<Digest, BlobFacts>,
     /// The bytes of the few blobs that are units; inline contents are known already.
     pub unit_blobs: &'a BTreeMap<Digest, Vec<u8>>,
+    /// What the base says about itself.
+    pub base: &'a BaseFacts,
     /// Tells whether the base has a path; asked for paths below /usr only.
     pub exists_in_base: &'a dyn Fn(&str) -> bool,
 }
@@ -71,6 +74,7 @@ pub fn check(subject: &Subject<'_>) -> Findings {
         }
     }
     elf::check_images(subject, &mut findings);
+    base::check(subject, &mut findings);
     unit::check(subject, &mut findings);
     tell_once(&mut findings.errors);
     findings.errors.sort();

@@ -78,7 +78,7 @@ pub enum BakeError {
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
     /// The new size.
-    #[error("outputs.size: {0}")]
+    #[error("outputs.size")]
     Size(#[from] GrowError),
     /// A filesystem of the base.
     #[error("can't read the base's {partition}")]
@@ -102,7 +102,7 @@ pub enum BakeError {
     #[error("can't read the base image")]
     Read(#[source] std::io::Error),
     /// The new ROOT.
-    #[error("can't lay out ROOT: {0}")]
+    #[error("can't lay out ROOT")]
     Root(#[from] ext4::Error),
     /// The system extension.
     #[error(transparent)]
@@ -113,6 +113,18 @@ pub enum BakeError {
     /// Something else lies where an output would go.
     #[error("{} is there already and is not what this bake makes; name another folder, or --force to replace it", path.display())]
     InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What lies where an output would go can't be replaced by a file.
+    #[error("{} is there already and is no file; name another folder, or remove it", path.display())]
+    NoFile {
+        /// The folder or device.
+        path: PathBuf,
+    },
+    /// An output would go where the manifest takes something from.
+    #[error("{} is what the image is made from; name another folder for the outputs", path.display())]
+    OwnInput {
         /// The file.
         path: PathBuf,
     },

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::facts::BaseFacts;
 use super::decoding::{self, Ahead, Decoded};
 use super::desk::Desk;
 use super::error::BakeError;
+use super::nature;
 use crate::base::{self, Base, ROOT_LABEL};
 use crate::blocks::BlockList;
 use crate::decode::Format;
@@ -32,10 +34,13 @@ pub(super) const NAME: &str = "the base image";
 pub(super) const DECODED: &str = "base";
 
 /// Kind of the records of what was found out; the number changes when something else is found out.
-const RECORDS: &str = "base-1";
+const RECORDS: &str = "base-2";
 
 /// Label of the partition that is /usr when a new image boots first.
 const USR_LABEL: &str = "USR-A";
+
+/// Label of the partition that names the platform.
+const OEM_LABEL: &str = "OEM";
 
 /// Longest wait for another kiln that decodes the same base.
 const DECODE_LIMIT: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -48,6 +53,8 @@ pub(super) struct Ground {
     pub image: Arc<dyn Image>,
     /// Digests of its blocks.
     pub blocks: BlockList,
+    /// What it says about itself.
+    pub nature: BaseFacts,
     key: Digest,
     asked: Mutex<Asked>,
 }
@@ -62,6 +69,7 @@ struct Asked {
 #[derive(Debug, Serialize, Deserialize)]
 struct Found {
     blocks: BlockList,
+    nature: BaseFacts,
     answers: BTreeMap<String, bool>,
 }
 
@@ -79,13 +87,13 @@ pub(super) fn open<T>(
     let known = desk.cache.record_get(RECORDS, &blob.digest.to_string())?;
     let known = known.and_then(|json| serde_json::from_slice::<Found>(&json).ok());
     let is_new = known.is_none();
-    let Found { blocks, answers } = match known {
+    let Found { blocks, nature, answers } = match known {
         Some(known) => known,
         None => find_out(&base, &image, blocks, desk)?,
     };
     let begun = begun.filter(|(promised, _)| *promised == base).map(|(_, begun)| begun);
     let asked = Mutex::new(Asked { answers, is_new });
-    Ok((Ground { base, image, blocks, key: blob.digest, asked }, begun))
+    Ok((Ground { base, image, blocks, nature, key: blob.digest, asked }, begun))
 }
 
 fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
@@ -143,7 +151,9 @@ fn find_out(
         Some(blocks) => blocks,
         None => image_digests(&**image, desk.jobs, desk.progress).map_err(BakeError::Read)?,
     };
-    Ok(Found { blocks, answers: BTreeMap::new() })
+    let [usr, oem] = [USR_LABEL, OEM_LABEL].map(|label| filesystem(base, image, label).ok());
+    let nature = nature::look(base.layout.family, usr.as_deref(), oem.as_deref());
+    Ok(Found { blocks, nature, answers: BTreeMap::new() })
 }
 
 fn filesystem(
@@ -183,7 +193,8 @@ impl Ground {
     pub fn remember(&self, desk: &Desk<'_>) -> Result<(), BakeError> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.is_new {
-            let found = Found { blocks: self.blocks.clone(), answers: asked.answers.clone() };
+            let (blocks, nature) = (self.blocks.clone(), self.nature.clone());
+            let found = Found { blocks, nature, answers: asked.answers.clone() };
             let json = serde_json::to_vec(&found).expect("digests and strings are always JSON");
             desk.cache.record_put(RECORDS, &self.key.to_string(), &json)?;
         }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::BakeError;
 use super::carried::Carried;
-use super::check::facts::BlobFacts;
+use super::check::facts::{BaseFacts, BlobFacts};
 use super::check::{self, Findings, Subject};
 use super::content::{self, ComponentFiles, Draft, ImageFile, Inputs, Planned};
 use super::origin::Origin;
@@ -156,6 +156,7 @@ impl Plan {
         &self,
         wanted: &Wanted,
         looked: &Looked,
+        base: &BaseFacts,
         exists_in_base: &dyn Fn(&str) -> bool,
     ) -> Findings {
         check::check(&Subject {
@@ -165,6 +166,7 @@ impl Plan {
             images: &self.images,
             facts: &looked.blobs,
             unit_blobs: &looked.units,
+            base,
             exists_in_base,
         })
     }

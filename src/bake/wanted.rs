@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::BakeError;
 use crate::host::files::{self, FileError};
 use crate::lock::{self, Lock};
-use crate::manifest::{self, Manifest, Parsed};
+use crate::manifest::{self, ExtraContent, Files, Manifest, Parsed, Source};
 use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
 
@@ -27,6 +27,21 @@ pub struct Wanted {
     pub lock: Option<Lock>,
 }
 
+impl Wanted {
+    /// Returns the person's own files that an image is made from, but for texts that were read with the manifest.
+    pub(super) fn own_files(&self) -> Vec<PathBuf> {
+        let sources = lock::inputs(&self.manifest).into_iter().filter_map(|input| match input.source {
+            Source::File { path, .. } => Some(self.folder.join(path)),
+            _ => None,
+        });
+        let extra = self.manifest.files.iter().filter_map(|file| match &file.content {
+            ExtraContent::File(path) => Some(self.folder.join(path)),
+            _ => None,
+        });
+        sources.chain(extra).chain([self.path.clone(), self.lock_path.clone()]).collect()
+    }
+}
+
 /// Larger than any manifest that a person writes.
 const MANIFEST_MAX_BYTES: u64 = 1 << 20;
 
@@ -43,15 +58,32 @@ pub(super) fn read(path: &Path) -> Result<Wanted, BakeError> {
     let text = String::from_utf8(bytes);
     let text = text.map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let read = |file: &Path| {
-        let bytes = files::read(&folder.join(file), TEXT_MAX_BYTES);
-        bytes.map_err(|error| format!("{error}: {}", error.source))
-    };
-    let Parsed { manifest, warnings } = manifest::parse(path, &text, &read)?;
+    let Parsed { manifest, warnings } = manifest::parse(path, &text, &Folder(folder))?;
     let absolute = std::path::absolute(path).map_err(files::FileError::at("find", path))?;
     let lock_path = lock_path(&absolute);
     let lock = read_lock(&lock_path)?;
     Ok(Wanted { path: path.to_owned(), folder: folder.to_owned(), manifest, warnings, lock_path, lock })
+}
+
+/// The manifest's folder.
+struct Folder<'a>(&'a Path);
+
+impl Files for Folder<'_> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let bytes = files::read(&self.0.join(path), TEXT_MAX_BYTES);
+        bytes.map_err(|error| format!("{error}: {}", error.source))
+    }
+
+    fn find(&self, path: &Path, is_folder: bool) -> Result<(), String> {
+        let place = self.0.join(path);
+        let opened = files::open(&place).map_err(|error| format!("can't be opened: {}", error.source))?;
+        let found = opened.metadata().map_err(|error| format!("can't be looked at: {error}"))?;
+        match (is_folder, found.is_dir()) {
+            (true, false) => Err("is no folder".to_owned()),
+            (false, true) => Err("is a folder, not a file".to_owned()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Says which file may have been meant, where none has the name.

@@ -13,12 +13,11 @@ use super::description::{self, Description};
 use super::desk::Desk;
 use super::early::{Done, Start};
 use super::error::BakeError;
+use super::way::{self, Way};
 use super::{Order, Plan, Prepared, plan};
 use crate::blocks::BlockList;
 use crate::digest::{Digest, Hasher};
-use crate::host::disk::{
-    DiskReader, Sources, digests, image_digests, open_image, write_qcow2, write_raw, write_raw_rest,
-};
+use crate::host::disk::{DiskReader, Sources, digests, write_qcow2, write_raw, write_raw_rest};
 use crate::host::files::{self, Existing, FileError, Pending};
 use crate::lock::Lock;
 use crate::manifest::{Format, Manifest};
@@ -78,11 +77,9 @@ pub(super) fn begin(order: &Order<'_>, manifest: &Manifest) -> Start {
 }
 
 pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> Result<Baked, BakeError> {
-    let Prepared { plan, lock, moves, warnings, done, ground } = prepared;
+    let Prepared { plan, lock, moves, warnings, own, done, ground } = prepared;
     files::make_folder(order.folder)?;
-    let description_path = order.folder.join(format!("{}.json", plan.name));
-    let before = read_description(&description_path).filter(|before| before.plan == plan.digest);
-    let states = look_all(&plan, before.as_ref(), order, desk)?;
+    let Way { states, before, description: description_path } = way::look(&plan, order, &own, desk)?;
     let disk = DiskReader::new(
         plan.disk.clone(),
         Arc::new(Sources::new(Some(ground.image.clone()), Box::new(desk.cache.clone()))),
@@ -100,32 +97,6 @@ pub(super) fn write(prepared: Prepared, order: &Order<'_>, desk: &Desk<'_>) -> R
         plan.formats.iter().zip(states).map(|(format, state)| output(&plan, *format, state, order, desk));
     let outputs = outputs.collect::<Result<_, _>>()?;
     Ok(Baked { outputs, description, description_path, moves, warnings })
-}
-
-/// Looks at what lies where the outputs go.
-fn look_all(
-    plan: &Plan,
-    before: Option<&Description>,
-    order: &Order<'_>,
-    desk: &Desk<'_>,
-) -> Result<Vec<State>, BakeError> {
-    let look = |format: &Format| {
-        let path = order.folder.join(plan.file_name(*format));
-        match path.symlink_metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(State::Written),
-            Err(error) => Err(FileError::at("look at", &path)(error).into()),
-            Ok(_) if before.is_some_and(|before| holds(&path, &before.blocks, desk)) => Ok(State::UpToDate),
-            Ok(_) if order.is_forced => Ok(State::Written),
-            Ok(_) => Err(BakeError::InTheWay { path }),
-        }
-    };
-    plan.formats.iter().map(look).collect()
-}
-
-/// Tells whether the image at `path` has exactly these blocks; one that can't be read has not.
-fn holds(path: &Path, blocks: &BlockList, desk: &Desk<'_>) -> bool {
-    let found = open_image(path).ok().and_then(|image| image_digests(&*image, desk.jobs, desk.progress).ok());
-    found.as_ref() == Some(blocks)
 }
 
 /// Writes the outputs that are open, which get no names yet, and hashes the disk's blocks meanwhile.
@@ -173,14 +144,6 @@ fn write_formats(
 /// An image holds no secret, but nobody but its owner has to write it.
 const IMAGE_MODE: u32 = 0o644;
 
-/// A list of 200 GiB of blocks has 30 MiB.
-const DESCRIPTION_MAX_BYTES: u64 = 64 << 20;
-
-/// Returns the description that lies at `path`; one that can't be understood is as good as none.
-fn read_description(path: &Path) -> Option<Description> {
-    serde_json::from_slice(&files::read(path, DESCRIPTION_MAX_BYTES).ok()?).ok()
-}
-
 fn describe(plan: &Plan, lock: &Lock, blocks: BlockList, kiln: &str) -> Description {
     Description {
         version: 1,
@@ -196,7 +159,11 @@ fn describe(plan: &Plan, lock: &Lock, blocks: BlockList, kiln: &str) -> Descript
 fn write_description(path: &Path, description: &Description) -> Result<(), BakeError> {
     let mut json = serde_json::to_vec(description).expect("a description is always JSON");
     json.push(b'\n');
-    Ok(files::replace(path, &json, IMAGE_MODE)?)
+    // What is there and right needs no folder that can be written to.
+    match files::read(path, json.len() as u64) {
+        Ok(found) if found == json => Ok(()),
+        _ => Ok(files::replace(path, &json, IMAGE_MODE)?),
+    }
 }
 
 fn output(

@@ -35,6 +35,16 @@ pub fn formats(flavour: &str) -> Option<&'static [Format]> {
     FLAVOURS.iter().find(|(name, _)| *name == flavour).map(|(_, formats)| *formats)
 }
 
+/// Tells whether a base of `flavour` names itself `oem_id` (coreos-overlay's OEM packages; `ec2` is EC2's of old).
+pub fn is_named(flavour: &str, oem_id: &str) -> bool {
+    let other = match flavour {
+        AMI => "ec2",
+        "qemu_uefi" => "qemu",
+        _ => flavour,
+    };
+    oem_id == flavour || oem_id == other
+}
+
 /// Returns all flavours.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FLAVOURS.iter().map(|(name, _)| *name)

@@ -65,6 +65,15 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Tells whether `path` is where a program of a known component goes.
+pub fn is_program(path: &str) -> bool {
+    let is_of = |known: &Known| {
+        let name = path.strip_prefix(known.folder);
+        name.is_some_and(|name| known.members.iter().any(|member| file_name(member) == name))
+    };
+    KNOWN.iter().any(is_of)
+}
+
 /// Returns the known component of this name.
 pub fn find(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)

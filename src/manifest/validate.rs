@@ -17,12 +17,12 @@ mod source;
 mod text;
 
 use super::template::Templates;
-use super::{Manifest, Read, raw};
+use super::{Files, Manifest, raw};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 
 /// Returns the manifest that `raw` means, if nothing is wrong with it.
-pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read<'_>) -> Option<Manifest> {
+pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, files: &dyn Files) -> Option<Manifest> {
     let name = raw.name.and_then(|name| place::output_name(name, &at.key("name"), report));
     let keys = content::keys(&raw.keys, &at.key("keys"), report);
     let arch = raw.arch;
@@ -50,7 +50,7 @@ pub fn manifest(raw: raw::Manifest, at: &At<'_>, report: &mut Report, read: Read
         }
         _ => None,
     };
-    let mut texts = text::Texts { read, templates, report };
+    let mut texts = text::Texts { files, templates, report };
     let addons = addon::addons(raw.addons, &at.key("addons"), &mut texts);
     let units = content::units(raw.units, &at.key("units"), &mut texts);
     let files = content::files(raw.files, &at.key("files"), &mut texts);

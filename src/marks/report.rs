@@ -19,6 +19,8 @@ pub struct Report {
     problems: Vec<(Option<Place>, Problem)>,
     /// What is odd and not wrong.
     warnings: Vec<Problem>,
+    /// Files, and folders, of this machine that values name and that are read later.
+    named: Vec<(Place, String, PathBuf, bool)>,
     /// Paths that had problems before meaning was checked: what lies below or above them is not told again.
     shaped: Vec<String>,
 }
@@ -31,7 +33,7 @@ impl Report {
 
     /// Returns an empty report on several texts; a place names one of them by its number.
     pub fn on(files: Vec<PathBuf>) -> Self {
-        Self { files, problems: Vec::new(), warnings: Vec::new(), shaped: Vec::new() }
+        Self { files, problems: Vec::new(), warnings: Vec::new(), named: Vec::new(), shaped: Vec::new() }
     }
 
     /// Returns what a text is called.
@@ -54,6 +56,20 @@ impl Report {
         let (file, key, fix) = (self.file(at.place.text), at.path.clone(), fix.into());
         let place = (at.place.line > 0).then_some((at.place.line, at.place.column));
         self.warnings.push(Problem { file, place, key, what, fix });
+    }
+
+    /// Remembers that a value names a file or folder, for [`Report::look_for`].
+    pub fn names(&mut self, at: &At<'_>, path: PathBuf, is_folder: bool) {
+        self.named.push((at.place, at.path.clone(), path, is_folder));
+    }
+
+    /// Looks for everything that is named, and adds a problem for what is not found.
+    pub fn look_for(&mut self, find: &dyn Fn(&Path, bool) -> Result<(), String>) {
+        for (place, key, path, is_folder) in std::mem::take(&mut self.named) {
+            if let Err(words) = find(&path, is_folder) {
+                self.add(place, &key, format!("{} {words}", path.display()), None);
+            }
+        }
     }
 
     /// Returns what is odd, in the order of the texts.

@@ -48,7 +48,7 @@ fn kiln(input: &Input, case: &str) -> Command {
 
 /// Makes kiln forget the decoded base and all that it found out about it.
 pub fn forget_base(input: &Input) {
-    for folder in ["derived/base", "unproven/base", "records/base-1"] {
+    for folder in ["derived/base", "unproven/base", "records/base-2"] {
         let folder = input.folder.join("cache/kiln").join(folder);
         if folder.exists() {
             fs::remove_dir_all(folder).unwrap();

@@ -179,8 +179,9 @@ fn hostile_texts_end_soon() {
         keys,
         twice,
     ] {
-        let words = match manifest::parse(Path::new("m.yaml"), &text, &|_| Err("nothing is read".to_owned()))
-        {
+        let words = match manifest::parse(Path::new("m.yaml"), &text, &|_: &Path| {
+            Err("nothing is read".to_owned())
+        }) {
             Ok(_) => panic!("{}... is a manifest", text.chars().take(40).collect::<String>()),
             Err(problems) => problems,
         };

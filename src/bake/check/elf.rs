@@ -9,7 +9,7 @@ use object::{Endianness, FileKind};
 
 use super::facts::{BlobFacts, Elf};
 use super::{Findings, Subject};
-use crate::manifest::Arch;
+use crate::manifest::{Arch, known};
 use crate::problem::Problem;
 use crate::tree::TreePath;
 
@@ -25,7 +25,7 @@ pub(super) fn read(head: &[u8], is_whole: bool) -> Option<Elf> {
         Ok(FileKind::Elf32) => read_as::<FileHeader32<Endianness>>(head, false),
         _ => None,
     };
-    let broken = Elf { machine: 0, is_64: false, interpreter: None, is_broken: is_whole };
+    let broken = Elf { machine: 0, is_64: false, interpreter: None, needs: 0, is_broken: is_whole };
     Some(read.unwrap_or(broken))
 }
 
@@ -36,16 +36,21 @@ fn read_as<Header: FileHeader<Endian = Endianness>>(head: &[u8], is_64: bool) ->
     // Linkers put program headers and the interpreter's name into the first page.
     let segments = header.program_headers(endian, head);
     let is_broken = segments.is_err();
-    let mut segments = segments.unwrap_or_default().iter();
-    let interpreter = segments.find(|segment| segment.p_type(endian) == PT_INTERP);
+    let segments = segments.unwrap_or_default();
+    let end = |segment: &Header::ProgramHeader| {
+        let (offset, len): (u64, u64) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        offset.saturating_add(len)
+    };
+    let needs = segments.iter().map(end).max().unwrap_or(0);
+    let interpreter = segments.iter().find(|segment| segment.p_type(endian) == PT_INTERP);
     let interpreter = interpreter.and_then(|segment| segment.interpreter(endian, head).ok().flatten());
     let interpreter = interpreter.map(|path| String::from_utf8_lossy(path).into_owned());
-    Some(Elf { machine, is_64, interpreter, is_broken })
+    Some(Elf { machine, is_64, interpreter, needs, is_broken })
 }
 
 /// Judges one file.
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings, path: &TreePath, facts: &BlobFacts) {
-    let Some(elf) = &facts.elf else { return };
+    let Some(elf) = &facts.elf else { return check_known(subject, findings, path, facts) };
     if elf.is_broken {
         let fix = "fetch or build it again";
         return findings.errors.push(subject.problem(path, "is a damaged ELF file".into(), fix));
@@ -61,6 +66,15 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings, path: &TreeP
     if let Some(interpreter) = elf.interpreter.as_deref().filter(|path| !subject.exists(path)) {
         let what = format!("is loaded by {interpreter}, which neither the image nor its base has");
         findings.errors.push(subject.problem(path, what, "take a static build, or one for the base's libc"));
+    }
+}
+
+/// Judges a file that is no ELF program: one of a program that kiln knows would fail only on the node. A page that a server
+/// gave instead of the program looks like this; somebody's own script is one's own affair.
+fn check_known(subject: &Subject<'_>, findings: &mut Findings, path: &TreePath, facts: &BlobFacts) {
+    if !facts.is_script && known::is_program(&path.to_string()) {
+        let fix = "name the program itself, or the archive that holds it";
+        findings.errors.push(subject.problem(path, "is neither a program nor a script".to_owned(), fix));
     }
 }
 
@@ -94,14 +108,14 @@ fn foreign(elf: &Elf, arch: Arch) -> Option<String> {
     is_foreign.then(|| format!("is a program for {built}, but the image is for {}", machine_name(wanted)))
 }
 
-fn machine_of(arch: Arch) -> u16 {
+pub(super) fn machine_of(arch: Arch) -> u16 {
     match arch {
         Arch::Amd64 => EM_X86_64.0,
         Arch::Arm64 => EM_AARCH64.0,
     }
 }
 
-fn machine_name(machine: u16) -> String {
+pub(super) fn machine_name(machine: u16) -> String {
     match Machine(machine) {
         EM_X86_64 => "amd64".into(),
         EM_AARCH64 => "arm64".into(),

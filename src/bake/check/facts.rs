@@ -6,13 +6,26 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever the same bytes may give other facts: kept facts of another version are worthless.
-pub const FACTS_VERSION: u32 = 1;
+pub const FACTS_VERSION: u32 = 2;
+
+/// What a base says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseFacts {
+    /// The machine of its programs, as [`Elf::machine`]; none: it does not tell.
+    pub machine: Option<u16>,
+    /// What its OEM partition names (`oem_id`): `ec2`.
+    pub platform: Option<String>,
+    /// Whether a base of its family is made for platforms at all.
+    pub is_for_platforms: bool,
+}
 
 /// What was found in a content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobFacts {
     /// The ELF header, if it is one.
     pub elf: Option<Elf>,
+    /// Whether it names its interpreter in its first line (execve(2)).
+    pub is_script: bool,
     /// What looks like a secret, in the order of the bytes; at most [`SECRETS_MAX`].
     pub secrets: Vec<Secret>,
 }
@@ -26,6 +39,8 @@ pub struct Elf {
     pub is_64: bool,
     /// The program that loads it (PT_INTERP); none: static, or a library.
     pub interpreter: Option<String>,
+    /// The bytes that the segments need; a shorter file was cut off.
+    pub needs: u64,
     /// Whether the header or the program headers don't fit the file.
     pub is_broken: bool,
 }

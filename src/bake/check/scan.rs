@@ -23,11 +23,14 @@ pub fn scan_blob(reader: &mut dyn Read) -> io::Result<BlobFacts> {
         let is_last = read < room;
         if start == 0 && from == 0 {
             facts.elf = elf::read(&window, is_last);
+            facts.is_script = window.starts_with(b"#!");
         }
         // A secret that begins in the last bytes may go on in the next window.
         let to = if is_last { window.len() } else { window.len() - secret::LENGTH_MAX };
         secret::find(&window, from..to, start, &mut facts);
         if is_last {
+            let len = start + window.len() as u64;
+            facts.elf.iter_mut().for_each(|elf| elf.is_broken |= elf.needs > len);
             return Ok(facts);
         }
         window.drain(..to - 1);

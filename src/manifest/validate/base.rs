@@ -21,7 +21,7 @@ pub fn base(raw: raw::Base, arch: Arch, at: &At<'_>, report: &mut Report) -> Opt
     let source = match (flatcar, file, url, recipe) {
         (Some(flatcar), ..) => self::release(flatcar, arch, &at.key("flatcar"), report).map(Source::Release),
         (_, Some(path), ..) => {
-            source::local(path, &at.key("file"), report).map(|path| Source::File { path, sha256 })
+            source::file(path, &at.key("file"), report).map(|path| Source::File { path, sha256 })
         }
         (_, _, Some(url), _) => source::address(Some(url), &at.key("url"), report).map(|url| Source::Url {
             url,
@@ -29,7 +29,7 @@ pub fn base(raw: raw::Base, arch: Arch, at: &At<'_>, report: &mut Report) -> Opt
             signature,
         }),
         (.., folder) => {
-            let folder: Option<PathBuf> = source::local(folder?, &at.key("recipe"), report);
+            let folder: Option<PathBuf> = source::folder(folder?, &at.key("recipe"), report);
             folder.map(|folder| Source::Recipe { folder })
         }
     }?;

@@ -57,7 +57,7 @@ fn file(raw: raw::File, at: &At<'_>, texts: &mut Texts<'_>) -> Option<ExtraFile>
     let mode = mode.map_or(Some(default), |mode| self::mode(&mode, &at.key("mode"), texts.report));
     let owner = owner.map_or(Some((0, 0)), |owner| self::owner(&owner, &at.key("owner"), texts.report));
     let content = match (file, link, folder) {
-        (Some(file), ..) => ExtraContent::File(source::local(file, &at.key("file"), texts.report)?),
+        (Some(file), ..) => ExtraContent::File(source::file(file, &at.key("file"), texts.report)?),
         (_, Some(link), _) => {
             if has_mode {
                 let what = "a link has no mode of its own".to_owned();

@@ -27,7 +27,7 @@ pub fn origin(
             signature,
         }),
         (_, _, Some(path), _) => {
-            source::local(path, &at.key("file"), report).map(|path| Source::File { path, sha256 })
+            source::file(path, &at.key("file"), report).map(|path| Source::File { path, sha256 })
         }
         (.., Some(_)) => own(name, typed.is_some(), at, report),
         _ => self::release(name, release, known, (version, typed.is_some()), at, report).map(Source::Release),
@@ -101,6 +101,6 @@ fn go(raw: raw::Go, at: &At<'_>, report: &mut Report) -> Option<Go> {
             );
         }
     }
-    let folder = source::local(folder, &at.key("folder"), report)?;
+    let folder = source::folder(folder, &at.key("folder"), report)?;
     Some(Go { folder, packages, cgo, tags, ldflags })
 }

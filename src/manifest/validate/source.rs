@@ -58,8 +58,22 @@ pub fn proofs(
     (digest(sha256, &at.key("sha256"), report), address(signature, &at.key("signature"), report))
 }
 
+/// Reads the path of a file that is read later.
+pub fn file(text: String, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+    let path = path(text, at, report)?;
+    report.names(at, path.clone(), false);
+    Some(path)
+}
+
+/// Reads the path of a folder that is read later.
+pub fn folder(text: String, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+    let path = path(text, at, report)?;
+    report.names(at, path.clone(), true);
+    Some(path)
+}
+
 /// Reads a path on this machine.
-pub fn local(text: String, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+pub fn path(text: String, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
     if text.is_empty() || text.contains('\0') {
         report.wrong(
             at,

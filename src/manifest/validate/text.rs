@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::source;
 use crate::manifest::template::Templates;
-use crate::manifest::{Read, Text};
+use crate::manifest::{Files, Text};
 use crate::marks::at::At;
 use crate::marks::report::Report;
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ const TEXT_MAX_BYTES: usize = 1 << 20;
 
 /// Where texts come from, and where their problems go.
 pub struct Texts<'r> {
-    pub read: Read<'r>,
+    pub files: &'r dyn Files,
     /// None when what templates would show is itself wrong.
     pub templates: Option<Templates>,
     pub report: &'r mut Report,
@@ -45,8 +45,8 @@ impl Texts<'_> {
     }
 
     fn read_file(&mut self, path: String, at: &At<'_>) -> Option<(String, PathBuf)> {
-        let path = source::local(path, at, self.report)?;
-        let text = match (self.read)(&path) {
+        let path = source::path(path, at, self.report)?;
+        let text = match self.files.read(&path) {
             Ok(bytes) if bytes.len() > TEXT_MAX_BYTES => Err("has more than 1 MiB".to_owned()),
             Ok(bytes) => String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()),
             Err(error) => Err(format!("can't be read: {error}")),

@@ -45,6 +45,87 @@ fn a_file_in_the_way_is_kept_unless_forced() {
 }
 
 #[test]
+fn a_description_of_somebody_elses_is_kept() {
+    let shop = Shop::new(Layout::Former);
+    fs::create_dir(shop.path("out")).unwrap();
+    fs::write(shop.path("out/node.json"), "{\"mine\": 1}").unwrap();
+    let (code, said) = refused(&shop, &[]);
+    assert!(code == 1 && said.starts_with("out/node.json is there already and is not what"), "{said}");
+    assert_eq!(fs::read(shop.path("out/node.json")).unwrap(), b"{\"mine\": 1}");
+    assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_an_image_is_made_from_is_not_replaced_even_when_forced() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("name: node", "name: notes");
+    shop.edit(
+        "path: /etc/notes.txt\n    file: files/notes.txt",
+        "path: /etc/notes.txt\n    file: ../out/notes.json",
+    );
+    fs::create_dir(shop.path("out")).unwrap();
+    fs::write(shop.path("out/notes.json"), "an input").unwrap();
+    let (code, said) = refused(&shop, &["--force"]);
+    let words = "out/notes.json is what the image is made from; name another folder for the outputs";
+    assert_eq!((code, said.as_str()), (1, words));
+    assert_eq!(fs::read(shop.path("out/notes.json")).unwrap(), b"an input");
+}
+
+#[test]
+fn all_outputs_are_put_in_place_or_none() {
+    let shop = Shop::new(Layout::Former);
+    fs::create_dir_all(shop.path("out/node.qcow2")).unwrap();
+    fs::write(shop.path("out/node.raw"), "mine").unwrap();
+    let (code, said) = refused(&shop, &["--force"]);
+    let words = "out/node.qcow2 is there already and is no file; name another folder, or remove it";
+    assert_eq!((code, said.as_str()), (1, words));
+    assert_eq!(fs::read(shop.path("out/node.raw")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_to_suffices_for_what_is_there() {
+    let shop = Shop::new(Layout::Former);
+    shop.bake("out", &[]);
+    let before = fs::metadata(shop.path("out/node.json")).unwrap().modified().unwrap();
+    assert!(shop.bake("out", &[]).contains("up to date"));
+    assert_eq!(fs::metadata(shop.path("out/node.json")).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn files_that_are_missing_are_told_at_once_with_their_places() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("file: files/notes.txt", "file: files/note.txt");
+    shop.edit("file: files/tool", "file: files");
+    shop.edit("    file: files/big.bin", "    file: pipe");
+    nix::unistd::mkfifo(&shop.path("image/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (code, said) = refused(&shop, &[]);
+    let told: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        (code, told.as_slice()),
+        (
+            78,
+            &[
+                "image/node.yaml:11:11: components.tool.file: files is a folder, not a file",
+                "image/node.yaml:32:11: files[0].file: files/note.txt can't be opened: No such file or directory (os error 2)",
+                "image/node.yaml:34:11: files[1].file: pipe can't be opened: a pipe, not a regular file",
+            ][..]
+        )
+    );
+}
+
+#[test]
+fn a_base_for_another_machine_is_refused() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("arch: amd64", "arch: arm64");
+    let (code, said) = refused(&shop, &[]);
+    assert_eq!(code, 78);
+    let words = "image/node.yaml: arch: the base is for amd64, but the image is for arm64; name a base for arm64, or write amd64";
+    assert!(said.lines().any(|line| line == words), "{said}");
+    no_output(&shop);
+}
+
+#[test]
 fn a_lock_that_does_not_fit_says_what_to_run() {
     let shop = Shop::new(Layout::Former);
     let (code, said) = refused(&shop, &["--locked"]);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kiln::bake::check::facts::BaseFacts;
 use kiln::bake::check::{Findings, Subject, check, scan};
 use kiln::bake::content::{ComponentFiles, ImageFile, Inputs, Member, Planned, plan};
 use kiln::bake::sysext;
@@ -37,6 +38,7 @@ pub struct Image {
     pub images: Vec<ImageFile>,
     pub local_files: BTreeMap<PathBuf, Content>,
     pub base: Vec<String>,
+    pub nature: BaseFacts,
 }
 
 /// What came of an image.
@@ -86,6 +88,7 @@ impl Image {
             components: Vec::new(),
             images: Vec::new(),
             local_files: BTreeMap::new(),
+            nature: BaseFacts::default(),
             base: ["/usr/lib/systemd/system/multi-user.target", "/usr/sbin/modprobe"]
                 .map(String::from)
                 .into(),
@@ -191,6 +194,7 @@ impl Image {
             images: &self.images,
             facts: &BTreeMap::new(),
             unit_blobs: &BTreeMap::new(),
+            base: &self.nature,
             exists_in_base: &|path| self.base.iter().any(|other| other == path),
         });
         Ok(Outcome { planned, extension, packed, findings })

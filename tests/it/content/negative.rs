@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
+use kiln::bake::check::facts::BaseFacts;
 use kiln::bake::content::Member;
 use kiln::manifest::{Arch, ExtraContent, Install, Text, Unit};
 use kiln::problem::Problem;
@@ -27,6 +28,11 @@ struct Case {
     files: Vec<CaseFile>,
     #[serde(default)]
     base: Vec<String>,
+    /// What the base says about itself.
+    machine: Option<u16>,
+    platform: Option<String>,
+    #[serde(default)]
+    flavour: String,
     #[serde(default)]
     errors: Vec<String>,
     #[serde(default)]
@@ -104,6 +110,11 @@ fn image_of(case: &Case) -> Image {
     let mut image = Image::empty();
     image.manifest.arch = if case.arch == "arm64" { Arch::Arm64 } else { Arch::Amd64 };
     image.base.extend(case.base.iter().cloned());
+    image.nature =
+        BaseFacts { machine: case.machine, platform: case.platform.clone(), is_for_platforms: true };
+    if !case.flavour.is_empty() {
+        image.manifest.base.flavour.clone_from(&case.flavour);
+    }
     for component in &case.components {
         image.component(&component.name, &[]);
         let member = |(path, program): (&String, &CaseProgram)| Member {

@@ -199,8 +199,9 @@ fn usr(layout: Layout, part: &Path, tree: &Path) {
 
 fn oem_tree() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("grub.cfg", b"set oem_id=\"qemu\"\n".to_vec()),
-        ("oem-release", b"ID=qemu\nVERSION_ID=0.0.1\n".to_vec()),
+        // As the generic image, which names no platform.
+        ("grub.cfg", b"set linux_append=\"\"\n".to_vec()),
+        ("oem-release", b"ID=generic\nVERSION_ID=0.0.1\n".to_vec()),
     ]
 }
 
