@@ -7,7 +7,6 @@ use super::error::BakeError;
 use crate::host::files::{self, FileError};
 use crate::lock::{self, Lock};
 use crate::manifest::{self, ExtraContent, Files, Manifest, Parsed, Source};
-use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
 
 /// A manifest, its lock if there is one, and where they lie.
@@ -91,17 +90,7 @@ fn not_there(path: &Path, error: FileError) -> BakeError {
     if error.source.kind() != std::io::ErrorKind::NotFound {
         return error.into();
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let beside = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let names: Vec<String> = files::list(beside)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|name| name.into_string().ok())
-        .collect();
-    let is_manifest = |name: &&str| name.ends_with(".yaml") || name.ends_with(".yml");
-    let typed = path.file_name().unwrap_or_default().to_string_lossy();
-    let nearest = nearest(&typed, names.iter().map(String::as_str).filter(is_manifest));
-    BakeError::NoManifest { path: path.to_owned(), nearest: nearest.map(|name| folder.join(name)) }
+    BakeError::NoManifest { path: path.to_owned(), nearest: files::neighbour(path, &[".yaml", ".yml"]) }
 }
 
 fn read_lock(path: &Path) -> Result<Option<Lock>, BakeError> {

@@ -16,6 +16,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::fault;
+#[cfg(feature = "toolchain")]
+use crate::nearest::nearest;
 
 #[cfg(feature = "toolchain")]
 pub use hold::{about, hold};
@@ -94,6 +96,18 @@ pub fn list(folder: &Path) -> Result<Vec<OsString>, FileError> {
     let mut names: Vec<OsString> = entries.iter().map(fs::DirEntry::file_name).collect();
     names.sort();
     Ok(names)
+}
+
+/// Returns the file beside a missing one whose name is the nearest to its name, among those with these endings.
+#[cfg(feature = "toolchain")]
+pub fn neighbour(missing: &Path, endings: &[&str]) -> Option<PathBuf> {
+    let folder = missing.parent().unwrap_or(Path::new(""));
+    let beside = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let names: Vec<String> =
+        list(beside).unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect();
+    let is_like = |name: &&str| endings.iter().any(|ending| name.ends_with(ending));
+    let typed = missing.file_name().unwrap_or_default().to_string_lossy();
+    nearest(&typed, names.iter().map(String::as_str).filter(is_like)).map(|name| folder.join(name))
 }
 
 /// Makes a folder and its parents, where missing.

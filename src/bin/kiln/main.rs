@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod colour;
 mod failure;
+mod named;
 mod out;
 mod show;
 mod surroundings;

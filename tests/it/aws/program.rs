@@ -73,8 +73,11 @@ fn an_image_of_another_flavour_and_a_wrong_target_are_refused() {
     let double = Double::start(Weather::default());
     let run = || kiln(&shop, &double, &["publish", "out/node.raw", "--target", "aws.yaml"]).output().unwrap();
     let missing = run();
-    assert_eq!(words(&missing), "kiln: can't open aws.yaml: No such file or directory (os error 2)\n");
+    assert_eq!(missing.status.code(), Some(78));
+    assert!(words(&missing).starts_with("kiln: there is no file aws.yaml"), "{}", words(&missing));
     std::fs::write(shop.path("aws.yaml"), TARGET).unwrap();
+    let slip = kiln(&shop, &double, &["publish", "out/node.raw", "--target", "aws.yml"]).output().unwrap();
+    assert_eq!(words(&slip), "kiln: there is no file aws.yml; did you mean aws.yaml?\n");
     let generic = run();
     assert_eq!(generic.status.code(), Some(78));
     assert_eq!(

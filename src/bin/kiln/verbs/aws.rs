@@ -6,7 +6,7 @@ use std::path::Path;
 use kiln::cloud::policy::{self, Scope};
 use kiln::cloud::{Cloud, Limits, SnapshotDisk};
 use kiln::exit::Exit;
-use kiln::host::{clock, files};
+use kiln::host::clock;
 use kiln::publish::target::{self, Target};
 use kiln::publish::{self, Desk, Order, Publication, Subject};
 use kiln::resource::is_id;
@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use crate::asked::is_confirmed;
 use crate::cli::{self, Format, Inputs};
 use crate::failure::Failure;
+use crate::named;
 use crate::out::say;
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
@@ -116,9 +117,7 @@ pub fn stored(id: &str, region: Option<&str>, runtime: &Handle) -> Result<(Snaps
 /// Opens the image, its base where the cache has it, and the target for it.
 fn read(image: &Path, file: &Path, here: &Surroundings) -> Result<(Subject, Target), Failure> {
     let inputs = Inputs { offline: true, locked: true, jobs: None };
-    let text = files::read(file, TARGET_MAX_BYTES)?;
-    let text = String::from_utf8(text)
-        .map_err(|_| Failure::with(Exit::Config, format!("{}: it is no text", file.display())))?;
+    let text = named::text(file, TARGET_MAX_BYTES)?;
     here.at_desk(&inputs, |desk| {
         let (mut subject, lock) = publish::open(image, desk.jobs, desk.progress)?;
         let target = target::parse(file, &text, &subject.facts, clock::now_s())

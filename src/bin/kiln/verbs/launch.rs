@@ -10,13 +10,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use kiln::exit::Exit;
-use kiln::host::files;
 use kiln::launch::{self, Cluster, Form, Given};
 use kiln::settings::Role;
 use kiln::settings::token::Token;
 
 use crate::cli::{self, Provisioner};
 use crate::failure::Failure;
+use crate::named::text;
 use crate::out::tell;
 
 /// A description has some kilobytes.
@@ -71,19 +71,13 @@ fn ca(cluster: &Cluster, file: &Path) -> Result<Option<String>, Failure> {
     text(&file.parent().unwrap_or(Path::new("")).join(ca), CA_MAX_BYTES).map(Some)
 }
 
-fn text(file: &Path, most: u64) -> Result<String, Failure> {
-    let bytes = files::read(file, most).map_err(|error| Failure::with(Exit::Config, error))?;
-    let wrong = |_| Failure::with(Exit::Config, format!("{}: it is no text", file.display()));
-    String::from_utf8(bytes).map_err(wrong)
-}
-
 fn token(file: &Path) -> Result<Token, Failure> {
     let text = if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().take(TOKEN_MAX_BYTES).read_to_string(&mut text)?;
         text
     } else {
-        self::text(file, TOKEN_MAX_BYTES)?
+        text(file, TOKEN_MAX_BYTES)?
     };
     Token::parse(&text).map_err(|error| Failure::with(Exit::Config, error))
 }
