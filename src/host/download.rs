@@ -15,6 +15,7 @@ mod kind;
 mod retry;
 mod settings;
 mod sink;
+mod tls;
 
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,7 @@ impl Downloader {
         progress: &dyn Progress,
     ) -> Result<(), DownloadError> {
         let failed = |kind| DownloadError::new(&want.url, kind);
+        let mut is_again = false;
         loop {
             progress.begin(&want.url, &error::shown(&want.url), want.size.or(sink.promised()));
             progress.advance(&want.url, sink.len());
@@ -91,12 +93,14 @@ impl Downloader {
                 self.transfer(&want.url, want.bounds(), sink, deadline, progress).await?;
             }
             let Err(kind) = sink.check(want) else { return Ok(()) };
-            // Perhaps only what an earlier run left was bad: a power cut may do that. Once more, from nothing.
-            let may_be_old = sink.kept();
+            // Perhaps only what an earlier run left was bad: a power cut may do that. Or two files were joined that were none,
+            // where the server has no validator. Once more, from nothing.
+            let may_be_two = sink.is_joined();
             sink.forget().map_err(|error| failed(error.into()))?;
-            if !may_be_old {
+            if !may_be_two || is_again {
                 return Err(failed(kind));
             }
+            is_again = true;
             progress.say(&format!("{}: what was there is bad, starting again", error::shown(&want.url)));
         }
     }
@@ -154,16 +158,22 @@ impl Downloader {
         }
     }
 
+    /// Returns what is wanted, if it is in the cache.
+    async fn there(&self, want: &Want) -> Result<Option<Blob>, DownloadErrorKind> {
+        let (cache, Some(digest)) = (self.cache.clone(), want.sha256) else { return Ok(None) };
+        // One that was touched is hashed, which must not hold up the other downloads.
+        let looking = tokio::task::spawn_blocking(move || cache.get(&digest));
+        let blob = looking.await.map_err(|error| DownloadErrorKind::Broken(error.to_string()))?;
+        Ok(blob.filter(|blob| want.size.is_none_or(|size| size == blob.size)))
+    }
+
     /// Waits until nobody else downloads the same, and looks whether they have left it in the cache.
     async fn take_up(&self, want: &Want, progress: &dyn Progress) -> Result<Taken, DownloadErrorKind> {
         let end = Instant::now() + self.limits.total;
         let mut is_told = false;
         loop {
-            if let Some(blob) = want.sha256.and_then(|digest| self.cache.get(&digest)) {
-                // A blob of another size has been damaged; the new one takes its place.
-                if want.size.is_none_or(|size| size == blob.size) {
-                    return Ok(Taken::There(blob));
-                }
+            if let Some(blob) = self.there(want).await? {
+                return Ok(Taken::There(blob));
             }
             if let Some(partial) = self.cache.partial(&want.url)? {
                 return Ok(Taken::Partial(partial));

@@ -16,7 +16,7 @@ use kiln::fleet::look::FleetError;
 use kiln::host::cache::CacheError;
 use kiln::host::command::CommandError;
 use kiln::host::disk::OpenError;
-use kiln::host::download::DownloadError;
+use kiln::host::download::{DownloadError, DownloadErrorKind};
 use kiln::host::extract::ExtractError;
 use kiln::host::files::FileError;
 use kiln::lab::LabError;
@@ -90,6 +90,13 @@ impl From<BakeError> for Failure {
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         Self::with(error.exit(), error)
+    }
+}
+
+impl From<DownloadError> for Failure {
+    fn from(error: DownloadError) -> Self {
+        let is_setting = matches!(*error.kind, DownloadErrorKind::Setting(_));
+        Self::with(if is_setting { Exit::Config } else { Exit::Failed }, error)
     }
 }
 
@@ -196,7 +203,6 @@ plain!(
     FileError,
     CacheError,
     CommandError,
-    DownloadError,
     OpenError,
     ExtractError,
     DiffError,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use reqwest::header::{
-    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::{Client, Response};
 
@@ -60,7 +60,7 @@ async fn send(
     resume: Option<&Resume>,
 ) -> Result<Response, Failure> {
     let mut request = client.get(url);
-    if let Some(Resume { offset, validator }) = resume {
+    if let Some(Resume { offset, validator, .. }) = resume {
         request = request.header(RANGE, format!("bytes={offset}-"));
         if let Some(validator) = validator {
             request = request.header(IF_RANGE, validator);
@@ -86,8 +86,15 @@ fn accept(
             sink.begin(state).map_err(Kind::Disk)?;
             Ok(size)
         }
-        (206, Some(Resume { offset, .. })) => match content_range(headers) {
-            Some((start, end, size)) if start == *offset => Ok(size.or(Some(end + 1))),
+        (206, Some(resume)) => match content_range(headers) {
+            Some((start, end, size)) if start == resume.offset => {
+                if !is_same(resume, headers, size) {
+                    sink.forget().map_err(Kind::Disk)?;
+                    return Err(Kind::OtherFile.into());
+                }
+                sink.join();
+                Ok(size.or(resume.size).or(Some(end + 1)))
+            }
             _ => {
                 sink.forget().map_err(Kind::Disk)?;
                 Err(Kind::Range.into())
@@ -119,19 +126,44 @@ fn check_promise(promised: Option<u64>, bounds: Bounds) -> Result<(), Kind> {
     }
 }
 
-/// A validator that is strong enough for If-Range (RFC 9110 section 13.1.5).
+/// A validator that is strong enough for If-Range (RFC 9110 section 13.1.5): a date is, if the file was a second old when it
+/// was sent (8.8.2.2).
 fn validator(headers: &HeaderMap) -> Option<String> {
     let tag = text(headers, ETAG).filter(|tag| tag.starts_with('"'));
-    tag.or_else(|| text(headers, LAST_MODIFIED)).map(str::to_owned)
+    let date = || text(headers, LAST_MODIFIED).filter(|it| Some(*it) != text(headers, DATE));
+    tag.or_else(date).map(str::to_owned)
 }
 
-/// Parses `bytes FIRST-LAST/SIZE` (RFC 9110 section 14.4); the size may be unknown (`*`).
+/// Tells whether an answer is the rest of what is there: of the same size and with the same validator. Servers exist that
+/// do not look at If-Range, so nothing is joined on their word alone (RFC 9110 section 15.3.7.3).
+fn is_same(resume: &Resume, headers: &HeaderMap, size: Option<u64>) -> bool {
+    let differs = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+    if differs(resume.size, size) {
+        return false;
+    }
+    match &resume.validator {
+        // Must be there, if it was there before (15.3.7).
+        Some(tag) if tag.starts_with('"') => text(headers, ETAG) == Some(tag),
+        // May be left out in an answer to If-Range.
+        Some(date) => text(headers, LAST_MODIFIED).is_none_or(|found| found == date),
+        // The digest will tell.
+        None => true,
+    }
+}
+
+/// Parses `bytes FIRST-LAST/SIZE` (RFC 9110 section 14.4); the size may be unknown (`*`). A range that ends before it begins
+/// or behind the file is none.
 fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let (range, size) = text(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     // u64::MAX would overflow in what follows; no file is that large.
     let last: u64 = last.parse().ok().filter(|last| *last < u64::MAX)?;
-    Some((first.parse().ok()?, last, size.parse().ok()))
+    let first: u64 = first.parse().ok().filter(|first| *first <= last)?;
+    let size = match size {
+        "*" => None,
+        size => Some(size.parse().ok().filter(|size| last < *size)?),
+    };
+    Some((first, last, size))
 }
 
 fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&str> {
@@ -155,7 +187,16 @@ mod tests {
         };
         assert_eq!(range("bytes 5-9/10"), Some((5, 9, Some(10))));
         assert_eq!(range("bytes 5-9/*"), Some((5, 9, None)));
-        for wrong in ["bytes */10", "5-9/10", "bytes 5-/10", "bytes 5-18446744073709551615/*", ""] {
+        for wrong in [
+            "bytes 5-4/10",
+            "bytes 5-10/10",
+            "bytes 5-9/x",
+            "bytes */10",
+            "5-9/10",
+            "bytes 5-/10",
+            "bytes 5-18446744073709551615/*",
+            "",
+        ] {
             assert_eq!(range(wrong), None, "{wrong}");
         }
     }
@@ -166,9 +207,37 @@ mod tests {
         assert_eq!(validator(&headers), None);
         headers.insert(ETAG, "W/\"weak\"".parse().unwrap());
         assert_eq!(validator(&headers), None);
+        headers.insert(DATE, "Sat, 21 Nov 2026 00:00:00 GMT".parse().unwrap());
         headers.insert(LAST_MODIFIED, "Sat, 21 Nov 2026 00:00:00 GMT".parse().unwrap());
+        assert_eq!(validator(&headers), None, "it may be changed again in the same second");
+        headers.insert(DATE, "Sat, 21 Nov 2026 00:00:01 GMT".parse().unwrap());
         assert_eq!(validator(&headers).unwrap(), "Sat, 21 Nov 2026 00:00:00 GMT");
         headers.insert(ETAG, "\"strong\"".parse().unwrap());
         assert_eq!(validator(&headers).unwrap(), "\"strong\"");
+    }
+
+    #[test]
+    fn parts_belong_together_by_size_and_validator() {
+        let resume = |validator: &str, size| Resume {
+            offset: 5,
+            validator: Some(validator.to_owned()).filter(|it| !it.is_empty()),
+            size,
+        };
+        let headers = |pairs: &[(reqwest::header::HeaderName, &'static str)]| {
+            pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect::<HeaderMap>()
+        };
+        let (x, date) = ("\"x\"", "Sat, 21 Nov 2026 00:00:00 GMT");
+        assert!(is_same(&resume(x, Some(10)), &headers(&[(ETAG, x)]), Some(10)));
+        assert!(is_same(&resume(x, Some(10)), &headers(&[(ETAG, x)]), None));
+        assert!(!is_same(&resume(x, Some(10)), &headers(&[(ETAG, x)]), Some(11)));
+        for other in ["\"y\"", "W/\"x\"", "x"] {
+            assert!(!is_same(&resume(x, None), &headers(&[(ETAG, other)]), None), "{other}");
+        }
+        assert!(!is_same(&resume(x, None), &headers(&[]), None));
+        assert!(is_same(&resume(date, None), &headers(&[]), None));
+        assert!(is_same(&resume(date, None), &headers(&[(LAST_MODIFIED, date)]), None));
+        let later = "Sat, 21 Nov 2026 00:00:09 GMT";
+        assert!(!is_same(&resume(date, None), &headers(&[(LAST_MODIFIED, later)]), None));
+        assert!(is_same(&resume("", None), &headers(&[(ETAG, x)]), Some(10)));
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{Client, NoProxy, Proxy};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::error::{DownloadError, DownloadErrorKind, PlainRedirect, TooManyRedirects};
+use super::error::{DownloadError, DownloadErrorKind, PlainRedirect, TooManyRedirects, shown};
 use super::{Limits, Settings};
 use crate::host::files;
 
@@ -32,14 +32,29 @@ pub(super) fn build(settings: &Settings) -> Result<Client, DownloadError> {
         // The environment is an argument here, so reqwest must not look at it by itself.
         .no_proxy();
     if let Some(address) = &settings.https_proxy {
+        check_proxy(address)?;
         let proxy = Proxy::https(address).map_err(|error| {
-            let what = format!("HTTPS_PROXY '{address}' is no address: {error}");
+            let what = format!("HTTPS_PROXY '{}' is no address: {error}", shown(address));
             DownloadError::new("", DownloadErrorKind::Setting(what))
         })?;
         let except = settings.no_proxy.as_deref().and_then(NoProxy::from_string);
         builder = builder.proxy(proxy.no_proxy(except));
     }
     builder.build().map_err(wrong)
+}
+
+/// Refuses what is no HTTP proxy: nothing would ever come through it.
+fn check_proxy(address: &str) -> Result<(), DownloadError> {
+    match address.split_once("://") {
+        None | Some(("http" | "https", _)) => Ok(()),
+        Some((scheme, _)) => {
+            let what = format!(
+                "HTTPS_PROXY '{}' is a proxy of the kind '{scheme}'; kiln speaks with http:// and https:// proxies",
+                shown(address)
+            );
+            Err(DownloadError::new("", DownloadErrorKind::Setting(what)))
+        }
+    }
 }
 
 fn redirect(attempt: Attempt<'_>, max: usize) -> Action {

@@ -2,6 +2,7 @@
 //! What can go wrong with a download, in words; sorted from what the HTTP library reports.
 
 use super::error::{PlainRedirect, TooManyRedirects, shown};
+use super::tls;
 use crate::cause::{find, root_of};
 use crate::digest::Digest;
 use crate::host::cache::CacheError;
@@ -107,6 +108,9 @@ pub enum DownloadErrorKind {
     /// The server answers a request for the rest of a file with something else.
     #[error("the server sends another part of it than asked for")]
     Range,
+    /// The rest is of another file than the beginning.
+    #[error("the server has another file by now than when it was begun")]
+    OtherFile,
     /// Something else broke the connection.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -127,6 +131,7 @@ impl DownloadErrorKind {
             | Self::Stalled { .. }
             | Self::Truncated { .. }
             | Self::Range
+            | Self::OtherFile
             | Self::Broken(_)
             | Self::Wait { .. }
             | Self::Timeout { .. }
@@ -141,7 +146,7 @@ impl DownloadErrorKind {
             Self::PlainHttp { .. } => "name a mirror that stays with https",
             Self::NotFound(_) => "check the version and the address",
             Self::Dns(_) | Self::Connect(_) => "check the network, HTTPS_PROXY and /etc/resolv.conf",
-            Self::Tls(why) if why.contains("UnknownIssuer") => {
+            Self::Tls(why) if why == tls::UNKNOWN_ISSUER => {
                 "if it is your proxy's or mirror's, name its CA's PEM file in KILN_CA_FILE"
             }
             Self::Wait { .. } | Self::Timeout { .. } => {
@@ -160,17 +165,31 @@ impl DownloadErrorKind {
             return Self::Redirects(redirects);
         }
         if let Some(tls) = find::<rustls::Error>(error) {
-            return Self::Tls(tls.to_string());
+            return Self::Tls(tls::words(tls));
         }
         match error {
             _ if error.is_builder() => Self::BadUrl,
-            _ if error.is_dns() => Self::Dns(root_of(error)),
+            _ if error.is_dns() => Self::Dns(dns_words(&root_of(error))),
             _ if error.is_timeout() && error.is_connect() => Self::Connect("no answer in time".to_owned()),
             _ if error.is_timeout() => Self::Stalled { limit_s: stall_s },
             _ if error.is_connect() => Self::Connect(root_of(error)),
+            _ if is_early_end(error) => Self::Broken("the server ended it early".to_owned()),
             _ => Self::Broken(root_of(error)),
         }
     }
+}
+
+/// Leaves out of a resolver's words how it writes its question down.
+fn dns_words(words: &str) -> String {
+    match words.split_once(" for Query {") {
+        Some((words, _)) => words.to_owned(),
+        None => words.to_owned(),
+    }
+}
+
+/// Tells whether the connection ended without TLS' own farewell.
+fn is_early_end(error: &reqwest::Error) -> bool {
+    find::<std::io::Error>(error).is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
 impl From<FileError> for DownloadErrorKind {

@@ -16,6 +16,8 @@ pub(super) struct Resume {
     pub(super) offset: u64,
     /// For `If-Range`; none: only the digest will tell whether both parts belong together.
     pub(super) validator: Option<String>,
+    /// Size of the whole, where the server has promised one.
+    pub(super) size: Option<u64>,
 }
 
 pub(super) trait Sink {
@@ -23,6 +25,8 @@ pub(super) trait Sink {
     fn resume(&self) -> Option<Resume>;
     /// Starts from nothing with a new answer.
     fn begin(&mut self, state: PartialState) -> Result<(), FileError>;
+    /// Says that what comes now is of another answer than what is there.
+    fn join(&mut self);
     /// Drops what is there.
     fn forget(&mut self) -> Result<(), FileError>;
     /// Appends.
@@ -46,6 +50,8 @@ impl Sink for Memory {
         self.forget()
     }
 
+    fn join(&mut self) {}
+
     fn forget(&mut self) -> Result<(), FileError> {
         self.bytes.clear();
         Ok(())
@@ -66,8 +72,8 @@ impl Sink for Memory {
 pub(super) struct FileSink {
     partial: Partial,
     state: PartialState,
-    /// Whether bytes of an earlier run are still in it.
-    has_old: bool,
+    /// Whether it may hold bytes of two answers: of an earlier run, or joined in this one.
+    is_joined: bool,
     can_trust_digest: bool,
     hashes: Hashes,
     len: u64,
@@ -110,7 +116,7 @@ impl FileSink {
         let (partial, hashes) = hashing.await.map_err(|error| Kind::Broken(error.to_string()))??;
         let none = PartialState { url: want.url.clone(), validator: None, size: None };
         let state = state.filter(|_| len > 0).unwrap_or(none);
-        Ok(Self { partial, state, has_old: len > 0, can_trust_digest, hashes, len })
+        Ok(Self { partial, state, is_joined: len > 0, can_trust_digest, hashes, len })
     }
 
     /// The size that the server promised.
@@ -123,9 +129,9 @@ impl FileSink {
         self.len > 0 && self.state.size == Some(self.len)
     }
 
-    /// Whether bytes of an earlier run are still in it.
-    pub(super) fn kept(&self) -> bool {
-        self.has_old
+    /// Whether it may hold bytes of two answers.
+    pub(super) fn is_joined(&self) -> bool {
+        self.is_joined
     }
 
     /// Compares what came with what was wanted.
@@ -160,7 +166,11 @@ impl Sink for FileSink {
     fn resume(&self) -> Option<Resume> {
         let validator = self.state.validator.clone();
         let may = self.len > 0 && (validator.is_some() || self.can_trust_digest);
-        may.then_some(Resume { offset: self.len, validator })
+        may.then_some(Resume { offset: self.len, validator, size: self.state.size })
+    }
+
+    fn join(&mut self) {
+        self.is_joined = true;
     }
 
     fn begin(&mut self, state: PartialState) -> Result<(), FileError> {
@@ -191,7 +201,7 @@ impl FileSink {
     fn clear(&mut self) {
         let sha512 = self.hashes.sha512.as_ref().map(|_| Sha512::new());
         self.hashes = Hashes { sha256: Hasher::new(), sha512 };
-        (self.len, self.has_old) = (0, false);
+        (self.len, self.is_joined) = (0, false);
     }
 }
 

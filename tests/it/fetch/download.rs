@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use kiln::digest::Digest;
-use kiln::host::cache::{Blob, Cache};
+use kiln::host::cache::{Blob, Cache, EntryKind};
 use kiln::host::download::{DownloadError, DownloadErrorKind, Downloader, Limits, Settings, Want};
 use kiln::progress::{Progress, Silent};
 
@@ -106,7 +106,8 @@ fn a_file_is_fetched_once() {
     assert_eq!(std::fs::read(&blob.path).unwrap(), content);
     assert_eq!(world.fetch(&want).unwrap(), blob);
     assert_eq!(world.server.seen(), [Seen { path: "/a/b%20c".to_owned(), from: None }]);
-    let entries = world.cache.list().unwrap();
+    let mut entries = world.cache.list().unwrap();
+    entries.retain(|entry| !matches!(entry.kind, EntryKind::Record { .. }));
     assert_eq!(entries.len(), 1, "{entries:?}");
 }
 
@@ -270,8 +271,8 @@ fn an_unknown_certificate_is_refused_with_the_way_out() {
     let result = tokio::runtime::Runtime::new().unwrap().block_on(downloader.file(&want, &Silent));
     assert_eq!(
         world.plain(&result.unwrap_err()),
-        "can't fetch https://localhost/x: the server's certificate or TLS is not good: invalid peer certificate: \
-         UnknownIssuer; if it is your proxy's or mirror's, name its CA's PEM file in KILN_CA_FILE"
+        "can't fetch https://localhost/x: the server's certificate or TLS is not good: nobody whom kiln trusts \
+         has issued its certificate; if it is your proxy's or mirror's, name its CA's PEM file in KILN_CA_FILE"
     );
 }
 
@@ -287,6 +288,17 @@ fn wrong_settings_are_told() {
     let proxy =
         Settings { ca_files: Vec::new(), https_proxy: Some("::".to_owned()), ..settings(&path, limits()) };
     assert!(words(proxy).starts_with("HTTPS_PROXY '::' is no address: "));
+    for scheme in ["socks5", "socks5h", "ftp"] {
+        let proxy = Some(format!("{scheme}://user:secret@127.0.0.1:1"));
+        let proxy = Settings { ca_files: Vec::new(), https_proxy: proxy, ..settings(&path, limits()) };
+        assert_eq!(
+            words(proxy),
+            format!(
+                "HTTPS_PROXY '{scheme}://127.0.0.1:1' is a proxy of the kind '{scheme}'; kiln speaks with http:// and https:// \
+                 proxies"
+            )
+        );
+    }
 }
 
 #[test]
@@ -346,6 +358,67 @@ fn a_server_without_ranges_or_with_wrong_ones_is_survived() {
     world.server.put("y", Serve::Then(steps));
     world.fetch(&want(&world.server.url("y"), &other)).unwrap();
     assert_eq!(world.starts(), [None, Some(5000), None, Some(5000), None]);
+}
+
+#[test]
+fn parts_of_two_files_are_never_joined() {
+    let world = world();
+    let (before, after) = (vec![b'a'; 10_000], vec![b'b'; 10_000]);
+    let unknown = |path: &str| Want { sha256: None, ..want(&world.server.url(path), b"") };
+    // The server does not look at If-Range, and its file has changed meanwhile: another tag, same size.
+    let steps = vec![Serve::Cut(before.clone(), 5000), Serve::File(after.clone())];
+    world.server.put("x", Serve::Then(steps));
+    let heard = Heard::default();
+    let blob = world.fetch_with(limits(), &unknown("x"), &heard).unwrap();
+    assert_eq!(std::fs::read(blob.path).unwrap(), after);
+    assert_eq!(world.starts(), [None, Some(5000), None]);
+    let heard = heard.0.into_inner().unwrap();
+    assert!(heard[1].contains("/x: the server has another file by now than when it was begun"), "{heard:?}");
+    // The same tag and another size, which is all that tells.
+    let longer = [&after[..], b"b"].concat();
+    let steps = vec![
+        Serve::Tagged("\"t\"", Box::new(Serve::Cut(before.clone(), 5000))),
+        Serve::Tagged("\"t\"", Box::new(Serve::File(longer.clone()))),
+    ];
+    world.server.put("y", Serve::Then(steps));
+    let blob = world.fetch(&unknown("y")).unwrap();
+    assert_eq!(std::fs::read(blob.path).unwrap(), longer);
+    // One that changes at each request is left at last.
+    let each = |byte| Serve::Cut(vec![byte; 10_000], 5000);
+    world.server.put("z", Serve::Then((0..9).map(each).collect()));
+    let error = world.fetch(&unknown("z")).unwrap_err();
+    assert!(error.may_pass() && error.attempts == 3, "{error}");
+}
+
+#[test]
+fn parts_without_a_validator_are_joined_on_the_word_of_the_digest_alone() {
+    let world = world();
+    let (before, after) = (vec![b'a'; 10_000], vec![b'b'; 10_000]);
+    let untagged = |serve| Serve::Tagged("", Box::new(serve));
+    let steps = vec![untagged(Serve::Cut(before, 5000)), untagged(Serve::File(after.clone()))];
+    world.server.put("x", Serve::Then(steps));
+    let blob = world.fetch(&want(&world.server.url("x"), &after)).unwrap();
+    assert_eq!(std::fs::read(blob.path).unwrap(), after);
+    assert_eq!(world.starts(), [None, Some(5000), None]);
+}
+
+#[test]
+fn a_certificate_that_does_not_do_is_told_in_words() {
+    let world = world();
+    let words = |url: &str, ca: &Path| {
+        let downloader = Downloader::new(&settings(ca, limits()), world.cache.clone()).unwrap();
+        let fetching = downloader.small(url, 10, &Silent);
+        tokio::runtime::Runtime::new().unwrap().block_on(fetching).unwrap_err().to_string()
+    };
+    let own = Server::start_self_signed();
+    let said = words(&own.url("x"), &own.ca());
+    let expected = "is not good: its certificate is an authority's, which no server may show; let that authority issue one \
+                    for the server";
+    assert!(said.ends_with(expected), "{said}");
+    let said = words(&world.server.url("x").replace("localhost", "127.0.0.1"), &world.server.ca());
+    assert!(said.contains("is not good: its certificate is for other names: localhost, "), "{said}");
+    let said = words("https://no-such-host.invalid/x", &own.ca());
+    assert!(said.contains("can't look up the server's name: ") && !said.contains("Query"), "{said}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -30,6 +30,8 @@ pub enum Serve {
     Chunked(Vec<u8>),
     /// Another range than the one that was asked for.
     WrongRange(Vec<u8>),
+    /// With this ETag, or none if it is empty.
+    Tagged(&'static str, Box<Serve>),
     /// A status and further header lines.
     Status(u16, &'static str),
     /// A redirect.
@@ -62,6 +64,15 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::start_with(acceptor)
+    }
+
+    /// As [`Server::start`], with the certificate of the CA itself.
+    pub fn start_self_signed() -> Self {
+        Self::start_with(self_signed)
+    }
+
+    fn start_with(acceptor: fn(&std::path::Path) -> TlsAcceptor) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let acceptor = acceptor(&folder.path().join("ca.pem"));
         let state = Arc::new(Mutex::new(State::default()));
@@ -128,21 +139,38 @@ const NAMES: [&str; 9] = [
     "release-assets.githubusercontent.com",
 ];
 
-fn acceptor(ca_file: &std::path::Path) -> TlsAcceptor {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
+fn authority(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, "a test's CA");
+    params
+}
+
+fn self_signed(ca_file: &std::path::Path) -> TlsAcceptor {
+    let key = KeyPair::generate().unwrap();
+    let certificate = authority(&NAMES).self_signed(&key).unwrap();
+    std::fs::write(ca_file, certificate.pem()).unwrap();
+    accept_with(certificate.der().clone(), &key)
+}
+
+fn acceptor(ca_file: &std::path::Path) -> TlsAcceptor {
+    let params = authority(&[]);
     let ca_key = KeyPair::generate().unwrap();
     std::fs::write(ca_file, params.self_signed(&ca_key).unwrap().pem()).unwrap();
     let issuer = Issuer::new(params, ca_key);
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(NAMES.map(str::to_owned)).unwrap().signed_by(&key, &issuer).unwrap();
+    accept_with(certificate.der().clone(), &key)
+}
+
+fn accept_with(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.unwrap().with_no_client_auth();
-    let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let config = builder.with_single_cert(vec![certificate], key).unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -180,14 +208,18 @@ async fn respond(
     serve: Serve,
     from: Option<usize>,
 ) -> std::io::Result<()> {
+    let (serve, tag) = match serve {
+        Serve::Tagged(tag, serve) => (*serve, Some(tag)),
+        serve => (serve, None),
+    };
     match serve {
-        Serve::File(all) => body(stream, &all, from, usize::MAX, None).await,
-        Serve::Whole(all) => body(stream, &all, None, usize::MAX, None).await,
-        Serve::Cut(all, at) => body(stream, &all, from, at, None).await,
-        Serve::Slow(all, pause) => body(stream, &all, from, usize::MAX, Some(pause)).await,
-        Serve::WrongRange(all) => body(stream, &all, from.map(|from| from + 1), usize::MAX, None).await,
+        Serve::File(all) => body(stream, &all, from, usize::MAX, None, tag).await,
+        Serve::Whole(all) => body(stream, &all, None, usize::MAX, None, tag).await,
+        Serve::Cut(all, at) => body(stream, &all, from, at, None, tag).await,
+        Serve::Slow(all, pause) => body(stream, &all, from, usize::MAX, Some(pause), tag).await,
+        Serve::WrongRange(all) => body(stream, &all, from.map(|from| from + 1), usize::MAX, None, tag).await,
         Serve::Stall(all, at) => {
-            body(stream, &all, from, at, None).await?;
+            body(stream, &all, from, at, None, tag).await?;
             tokio::time::sleep(Duration::from_secs(600)).await;
             Ok(())
         }
@@ -213,7 +245,7 @@ async fn respond(
             );
             stream.write_all(head.as_bytes()).await
         }
-        Serve::Then(_) => unreachable!("resolved already"),
+        Serve::Then(_) | Serve::Tagged(..) => unreachable!("resolved already"),
     }
 }
 
@@ -223,8 +255,10 @@ async fn body(
     from: Option<usize>,
     cut_at: usize,
     pause: Option<Duration>,
+    tag: Option<&str>,
 ) -> std::io::Result<()> {
-    let tag = kiln::digest::Digest::of(all);
+    let tag = tag.map_or_else(|| format!("\"{}\"", kiln::digest::Digest::of(all)), str::to_owned);
+    let tag = if tag.is_empty() { tag } else { format!("ETag: {tag}\r\n") };
     let start = from.unwrap_or(0).min(all.len());
     let rest = &all[start..];
     let mut head = match from {
@@ -234,7 +268,7 @@ async fn body(
         }
         None => "HTTP/1.1 200 OK\r\n".to_owned(),
     };
-    head += &format!("Content-Length: {}\r\nETag: \"{tag}\"\r\nConnection: close\r\n\r\n", rest.len());
+    head += &format!("Content-Length: {}\r\n{tag}Connection: close\r\n\r\n", rest.len());
     stream.write_all(head.as_bytes()).await?;
     for piece in rest[..rest.len().min(cut_at)].chunks(64 << 10) {
         stream.write_all(piece).await?;
