@@ -102,7 +102,12 @@ fn recorded(image: &Image, locked: &Locked, arch: Arch, desk: &Desk<'_>) -> Resu
     if let Some(known) = known.filter(|known| desk.cache.get(&known.archive).is_some()) {
         return Ok(known);
     }
-    let members = members(&image.name, &image.source, locked, desk)?;
+    let wanted = match &image.content {
+        // What of it is needed, the archive itself says.
+        ImageContent::Archive => Vec::new(),
+        ImageContent::Program { member, .. } => vec![member.as_str()],
+    };
+    let members = members(&image.name, &image.source, locked, &wanted, desk)?;
     let (oci, program) = match &image.content {
         ImageContent::Archive => (taken(image, &members, arch, desk)?, None),
         ImageContent::Program { member, arguments } => {

@@ -11,16 +11,18 @@ use crate::lock::Locked;
 use crate::manifest::Source;
 use crate::tree::Content;
 
-/// Returns the files of an input: what was built, or the members of what was fetched.
+/// Returns the files of an input: what was built, or the members of what was fetched, none of those that are `wanted`
+/// missing.
 pub(super) fn members(
     name: &str,
     source: &Source,
     locked: &Locked,
+    wanted: &[&str],
     desk: &Desk<'_>,
 ) -> Result<Vec<Member>, BakeError> {
     match source {
         Source::Go(_) | Source::Itself => built(locked, desk),
-        _ => unpacked(name, locked, desk),
+        _ => unpacked(name, locked, wanted, desk),
     }
 }
 
@@ -35,12 +37,15 @@ fn built(locked: &Locked, desk: &Desk<'_>) -> Result<Vec<Member>, BakeError> {
     locked.files.iter().map(member).collect()
 }
 
-fn unpacked(name: &str, locked: &Locked, desk: &Desk<'_>) -> Result<Vec<Member>, BakeError> {
+fn unpacked(name: &str, locked: &Locked, wanted: &[&str], desk: &Desk<'_>) -> Result<Vec<Member>, BakeError> {
     let mut members = Vec::new();
     for (file, pinned) in &locked.files {
-        let blob = desk.cache.get(&pinned.sha256).ok_or_else(|| BakeError::Gone { input: name.into() })?;
-        let files = unpack::unpack(desk.cache, &blob, file);
-        for (path, member) in files.map_err(|source| BakeError::Unpack { input: name.into(), source })? {
+        let blob = desk.cache.get(&pinned.sha256);
+        let blob = blob.ok_or_else(|| BakeError::lost(desk.cache, &pinned.sha256, name))?;
+        let failed = |source| BakeError::Unpack { input: name.into(), source };
+        let unpacked = unpack::unpack(desk.cache, &blob, file).map_err(failed)?;
+        unpacked.check(file, wanted).map_err(failed)?;
+        for (path, member) in unpacked.files {
             let content = content(member.sha256, member.size, desk)?;
             members.push(Member { path, mode: member.mode, content });
         }

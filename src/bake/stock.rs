@@ -29,7 +29,8 @@ pub(super) fn open(
     let mut components = Vec::new();
     for component in &wanted.manifest.components {
         let Some(locked) = lock.inputs.get(&component.name) else { continue };
-        let files = members(&component.name, &component.source, locked, desk)?;
+        let wanted: Vec<&str> = component.install.iter().map(|install| install.member.as_str()).collect();
+        let files = members(&component.name, &component.source, locked, &wanted, desk)?;
         components.push(ComponentFiles { name: component.name.clone(), files });
     }
     let images = images::open(wanted, lock, desk)?;

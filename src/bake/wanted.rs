@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Manifest and lock as files: `STEM.yaml` and `STEM.lock` beside it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::BakeError;
@@ -106,8 +107,17 @@ fn read_lock(path: &Path) -> Result<Option<Lock>, BakeError> {
 }
 
 pub(super) fn write_lock(wanted: &Wanted, lock: &Lock) -> Result<(), BakeError> {
-    Ok(files::replace(&wanted.lock_path, lock::render(lock).as_bytes(), 0o644)?)
+    let path = &wanted.lock_path;
+    let mode = path.metadata().map_or(LOCK_MODE, |about| about.permissions().mode() & 0o777);
+    if mode & 0o200 == 0 {
+        let why = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it is read-only");
+        return Err(FileError::at("write", path)(why).into());
+    }
+    Ok(files::replace(path, lock::render(lock).as_bytes(), mode)?)
 }
+
+/// Permission bits of a new lock.
+const LOCK_MODE: u32 = 0o644;
 
 fn not_text(path: &Path, offset: usize) -> Problems {
     Problems(vec![Problem {

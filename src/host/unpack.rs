@@ -2,28 +2,31 @@
 //! Archives: the regular files of a `.tar`, `.tar.gz` or `.tar.zst`, each as a blob of the cache; a plain file is its own
 //! only member.
 //!
-//! Nothing is written outside the cache, no link is followed, and nothing in an archive is believed without a limit.
-//! Links are left out; a device makes the whole archive suspect. What an archive is shows in its first bytes.
+//! Nothing is written outside the cache, and nothing in an archive is believed without a limit. Links are followed inside
+//! the archive and give the file that they lead to; a device makes the whole archive suspect. What an archive is shows in
+//! its first bytes.
 
 mod error;
+mod form;
 mod limited;
+mod links;
+mod reading;
+mod sparse;
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read};
-use std::path::{Component, Path};
 
-use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
-use tar::{Archive, EntryType};
+use tar::Archive;
 
-use super::cache::{Blob, Cache, CacheError};
-use super::files::{self, FileError};
+use super::cache::{Blob, Cache};
 use crate::digest::Digest;
 
 pub use error::UnpackError;
 
 use error::malformed;
+use form::Form;
 use limited::Limited;
+use reading::{Reading, plain};
 
 /// A regular file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +42,42 @@ pub struct Member {
 /// The members of an archive, by path ("bin/ctr").
 pub type Members = BTreeMap<String, Member>;
 
-/// The kind of the records that remember members.
-const KIND: &str = "unpacked";
+/// What an archive gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// Its files, with those that links lead to.
+    pub files: Members,
+    /// Members that give no file, by path, and why not.
+    pub unfit: BTreeMap<String, String>,
+    /// What archive it is, if one that kiln does not read: its only member is the archive itself.
+    pub foreign: Option<String>,
+}
+
+impl Unpacked {
+    /// Checks that nothing is missing of what is `wanted` of an archive called `name`: all, if that is "*".
+    ///
+    /// # Errors
+    /// If a wanted member gives no file, or all of an archive is wanted that kiln does not read.
+    pub fn check(&self, name: &str, wanted: &[&str]) -> Result<(), UnpackError> {
+        let is_wanted = |path: &str| {
+            wanted.iter().any(|wanted| *wanted == "*" || plain(wanted.as_bytes()).as_deref() == Some(path))
+        };
+        // Whoever names the archive itself means it; an image is never one.
+        let is_meant = !wanted.is_empty() && wanted.iter().all(|wanted| *wanted == name);
+        if let Some(what) = self.foreign.as_ref().filter(|_| !is_meant) {
+            return Err(UnpackError::Foreign { name: name.to_owned(), what: what.clone() });
+        }
+        let unfit: Vec<&str> =
+            self.unfit.iter().filter(|(path, _)| is_wanted(path)).map(|(_, why)| why.as_str()).collect();
+        match unfit.is_empty() {
+            true => Ok(()),
+            false => Err(UnpackError::Unfit { name: name.to_owned(), why: unfit.join("\n") }),
+        }
+    }
+}
+
+/// The kind of the records that remember members; the number changes when they are read otherwise.
+const KIND: &str = "unpacked-2";
 
 /// More than any release has (containerd: 6, CNI plugins: 20).
 const MEMBERS_MAX: usize = 10_000;
@@ -52,56 +89,30 @@ const PATH_MAX_BYTES: u64 = 4096;
 ///
 /// # Errors
 /// If it is no sound archive or anything in it is suspect; see [`UnpackError`].
-pub fn unpack(cache: &Cache, blob: &Blob, name: &str) -> Result<Members, UnpackError> {
-    let Some(form) = Form::look(blob)? else {
-        let member = Member { mode: 0o755, sha256: blob.digest, size: blob.size };
-        return Ok([(name.to_owned(), member)].into());
-    };
+pub fn unpack(cache: &Cache, blob: &Blob, name: &str) -> Result<Unpacked, UnpackError> {
     let key = blob.digest.to_string();
     let known = cache.record_get(KIND, &key)?;
-    let known = known.and_then(|json| serde_json::from_slice::<Members>(&json).ok());
-    if let Some(known) = known.filter(|known| known.values().all(|it| cache.get(&it.sha256).is_some())) {
+    let known = known.and_then(|json| serde_json::from_slice::<Unpacked>(&json).ok());
+    if let Some(known) = known.filter(|known| known.files.values().all(|it| cache.get(&it.sha256).is_some()))
+    {
         return Ok(known);
     }
-    check_headers(form.open(blob, name)?, name)?;
-    let members = read_members(cache, form.open(blob, name)?, name)?;
-    let json = serde_json::to_vec(&members).expect("strings and numbers are always JSON");
+    let wrapping = match Form::look(blob, name)? {
+        Form::Tar(wrapping) => wrapping,
+        Form::Plain => return Ok(alone(blob, name, None)),
+        Form::Foreign(what) => return Ok(alone(blob, name, Some(what.to_owned()))),
+    };
+    check_headers(wrapping.open(blob, name)?, name)?;
+    let unpacked = read_members(cache, wrapping.open(blob, name)?, name)?;
+    let json = serde_json::to_vec(&unpacked).expect("strings and numbers are always JSON");
     cache.record_put(KIND, &key, &json)?;
-    Ok(members)
+    Ok(unpacked)
 }
 
-/// How an archive is compressed.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Tar,
-    Gzip,
-    Zstd,
-}
-
-impl Form {
-    /// Looks at the first bytes; none: it is no archive.
-    fn look(blob: &Blob) -> Result<Option<Self>, CacheError> {
-        let mut start = Vec::new();
-        let read = files::open(&blob.path)?.take(512).read_to_end(&mut start);
-        read.map_err(FileError::at("read", &blob.path))?;
-        Ok(match start.as_slice() {
-            // RFC 1952, RFC 8878, POSIX ustar (the magic is at 257).
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            _ if start.get(257..262) == Some(b"ustar".as_slice()) => Some(Self::Tar),
-            _ => None,
-        })
-    }
-
-    fn open(self, blob: &Blob, name: &str) -> Result<Limited, UnpackError> {
-        let file = files::open(&blob.path).map_err(CacheError::from)?;
-        let inner: Box<dyn Read> = match self {
-            Self::Tar => Box::new(BufReader::new(file)),
-            Self::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(file))),
-            Self::Zstd => Box::new(zstd::Decoder::new(file).map_err(malformed(name))?),
-        };
-        Ok(Limited::new(inner))
-    }
+/// Returns a file that is its own only member.
+fn alone(blob: &Blob, name: &str, foreign: Option<String>) -> Unpacked {
+    let member = Member { mode: 0o755, sha256: blob.digest, size: blob.size };
+    Unpacked { files: [(name.to_owned(), member)].into(), foreign, ..Unpacked::default() }
 }
 
 /// Refuses what the parser would read into memory without a limit, and an archive with too much in it.
@@ -126,61 +137,13 @@ fn check_headers(reader: Limited, name: &str) -> Result<(), UnpackError> {
     Ok(())
 }
 
-fn read_members(cache: &Cache, reader: Limited, name: &str) -> Result<Members, UnpackError> {
+fn read_members(cache: &Cache, reader: Limited, name: &str) -> Result<Unpacked, UnpackError> {
     let mut archive = Archive::new(reader);
-    let mut members = Members::new();
+    let mut reading = Reading::new(cache, name);
     for entry in archive.entries().map_err(malformed(name))? {
-        let mut entry = entry.map_err(malformed(name))?;
-        let path = entry.path_bytes().into_owned();
-        let shown = String::from_utf8_lossy(&path).into_owned();
-        let member = plain(&path)
-            .ok_or_else(|| UnpackError::Outside { name: name.to_owned(), member: shown.clone() })?;
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {}
-            EntryType::Directory | EntryType::Symlink | EntryType::Link | EntryType::XGlobalHeader => {
-                continue;
-            }
-            _ => return Err(UnpackError::Special { name: name.to_owned(), member: shown }),
-        }
-        let mode = (entry.header().mode().map_err(malformed(name))? & 0o7777) as u16;
-        let mut writer = cache.writer()?;
-        let size = copy(&mut entry, &mut writer, name)?;
-        let sha256 = writer.finish()?.digest;
-        if members.insert(member.clone(), Member { mode, sha256, size }).is_some() {
-            return Err(UnpackError::Twice { name: name.to_owned(), member });
-        }
-        if members.len() > MEMBERS_MAX {
-            return Err(UnpackError::TooMuch { name: name.to_owned(), limit: "10000 members" });
-        }
+        reading.take(entry.map_err(malformed(name))?)?;
     }
-    Ok(members)
-}
-
-fn copy(from: &mut impl Read, to: &mut super::cache::Writer<'_>, name: &str) -> Result<u64, UnpackError> {
-    let mut buffer = vec![0; 128 << 10];
-    let mut size = 0;
-    loop {
-        let count = from.read(&mut buffer).map_err(malformed(name))?;
-        if count == 0 {
-            return Ok(size);
-        }
-        to.push(&buffer[..count]).map_err(CacheError::from)?;
-        size += count as u64;
-    }
-}
-
-/// Returns a member's path without `./`; none if it is absolute, leads upwards or is no UTF-8.
-fn plain(path: &[u8]) -> Option<String> {
-    let path = Path::new(std::str::from_utf8(path).ok()?);
-    let mut parts = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_str()?),
-            Component::CurDir => {}
-            _ => return None,
-        }
-    }
-    Some(parts.join("/"))
+    Ok(reading.finish())
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use super::{Lock, VERSION};
+use crate::marks;
 use crate::problem::Problem;
 
-/// Larger than any lock: an input takes about 1 KiB, one that is built from 500 modules 50 KiB.
-pub const LOCK_MAX_BYTES: u64 = 8 << 20;
+/// Larger than any lock: an input takes about 1 KiB, one that is built from 500 modules 50 KiB, the lab's whole lock 19 KiB.
+pub const LOCK_MAX_BYTES: u64 = marks::TEXT_MAX as u64;
 
 const HEAD: &str = "\
 # Written by kiln; do not edit. Review it and commit it beside its manifest.
@@ -36,6 +37,11 @@ pub fn parse(text: &str, file: &Path) -> Result<Lock, Box<Problem>> {
         return Err(problem(None, "version", what, "use a newer kiln"));
     }
     let fix = "restore it, or delete it and run `kiln lock`";
+    // What stands there twice is read as the last one says, and by people as the first one does: merges make such files.
+    let (_, faults) = marks::parse(text, 0);
+    if let Some(marks::Fault { place, key, what, .. }) = faults.into_iter().next() {
+        return Err(problem(Some((place.line, place.column)), &key, what, fix));
+    }
     let lock: Lock = serde_yaml::from_str(text).map_err(|error| {
         let place = error.location().map(|it| (it.line() as u32, it.column() as u32));
         problem(place, "", error.to_string(), fix)
@@ -43,12 +49,20 @@ pub fn parse(text: &str, file: &Path) -> Result<Lock, Box<Problem>> {
     if lock.version != VERSION {
         return Err(problem(None, "version", format!("'{}' is no format of a lock", lock.version), fix));
     }
-    match lock.inputs.iter().find(|(_, locked)| locked.files.is_empty()) {
-        Some((name, _)) => {
-            Err(problem(None, &format!("inputs.{name}.files"), "no file is pinned".to_owned(), fix))
-        }
-        None => Ok(lock),
+    for (name, locked) in &lock.inputs {
+        let what = match locked.files.keys().find(|file| !is_plain(file)) {
+            Some(file) => format!("{file:?} is no name of a file"),
+            None if locked.files.is_empty() => "no file is pinned".to_owned(),
+            None => continue,
+        };
+        return Err(problem(None, &format!("inputs.{name}.files"), what, fix));
     }
+    Ok(lock)
+}
+
+/// Tells whether a name is one of a file and leads nowhere else.
+fn is_plain(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.chars().any(|letter| letter == '/' || letter.is_control())
 }
 
 /// Renders a lock; the same lock gives the same text.
@@ -115,6 +129,35 @@ mod tests {
         assert!(words(&text.replace(&text[text.len() - 9..], "other\n")).contains("lab.lock:"));
         assert!(words("").contains("; restore it, or delete it and run `kiln lock`"));
         assert!(words(&text.replace("size: 3", "size: -3")).contains("size"));
+        assert_eq!(
+            words(&text.replace("    files:\n      kubelet:", "    files:\n      ../../etc/passwd:")),
+            "lab.lock: inputs.a.files: \"../../etc/passwd\" is no name of a file; restore it, or delete it and run `kiln lock`"
+        );
         assert!(words("version: 0\ninputs: {}\n").contains("'0' is no format of a lock"));
+    }
+
+    #[test]
+    fn what_stands_there_twice_is_refused_with_both_lines() {
+        let text = render(&lock());
+        let words = |text: &str| parse(text, Path::new("lab.lock")).unwrap_err().to_string();
+        let fix = "; restore it, or delete it and run `kiln lock`";
+        let (before, input) = (text.find("  a:\n").unwrap(), text.find("  b:\n").unwrap());
+        let twice = format!("{text}{}", &text[before..input]);
+        let (first, second) = (6, text.lines().count() + 1);
+        assert_eq!(first, text[..before].lines().count() + 1);
+        assert_eq!(
+            words(&twice),
+            format!("lab.lock:{second}:3: inputs.a: the key is given twice, first in line {first}{fix}")
+        );
+        let size = text.replacen("        size: 3\n", "        size: 3\n        size: 4\n", 1);
+        let said = words(&size);
+        assert!(
+            said.starts_with("lab.lock:12:9: inputs.a.files.kubelet.size: the key is given twice"),
+            "{said}"
+        );
+        assert!(
+            words(&text.replacen("version: 1", "version: 1\nversion: 1", 1))
+                .contains("version: the key is given twice")
+        );
     }
 }

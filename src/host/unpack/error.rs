@@ -50,6 +50,36 @@ pub enum UnpackError {
         /// Of what.
         limit: &'static str,
     },
+    /// One file that is compressed.
+    #[error(
+        "{name} is one file compressed by {packed}, and no archive; kiln unpacks .tar, .tar.gz and .tar.zst: unpack it, and \
+         name what comes out"
+    )]
+    OneFile {
+        /// The file.
+        name: String,
+        /// By what.
+        packed: &'static str,
+    },
+    /// An archive of another kind.
+    #[error(
+        "{name} is in {what} format, which kiln does not unpack; it unpacks .tar, .tar.gz and .tar.zst: pack it so, or \
+         install '{name}' itself"
+    )]
+    Foreign {
+        /// The archive.
+        name: String,
+        /// What it is.
+        what: String,
+    },
+    /// Members that are wanted and give no file.
+    #[error("{name} has members that give no file:\n{why}")]
+    Unfit {
+        /// The archive.
+        name: String,
+        /// One a line.
+        why: String,
+    },
     /// This machine's cache.
     #[error(transparent)]
     Cache(#[from] CacheError),

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 /// More than any release unpacks to (Kubernetes' server archive, the largest, to 1.5 GB).
-const BYTES_MAX: u64 = 8 << 30;
+pub(super) const BYTES_MAX: u64 = 8 << 30;
 
 /// Says that a [`Limited`] reader has given all that it may.
 #[derive(Debug, thiserror::Error)]

@@ -145,6 +145,59 @@ fn a_lock_that_does_not_fit_says_what_to_run() {
 }
 
 #[test]
+fn a_locked_bake_never_writes_the_lock() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = Shop::new(Layout::Former);
+    shop.bake("out", &[]);
+    let path = shop.path("image/node.lock");
+    let text = fs::read_to_string(&path).unwrap();
+    let mode = |bits| fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
+    let notes = fs::read(shop.path("image/files/tool")).unwrap().len();
+    let change = |from: &str, to: &str, words: &[&str]| {
+        assert!(text.contains(from), "{text}");
+        let changed = format!("# mine\n{}", text.replacen(from, to, 1));
+        fs::write(&path, &changed).unwrap();
+        let refused = refused(&shop, words);
+        assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+        refused
+    };
+    let size = format!("size: {notes}\n");
+    for words in [&["--locked"][..], &[]] {
+        let (code, said) = change(&size, "size: 999\n", words);
+        let right = format!(
+            "tool: the lock was changed by hand: tool has {notes} bytes, not 999; restore it, or run "
+        );
+        assert!(code == 1 && said.starts_with(&right), "{said}");
+    }
+    let (code, said) = change("      tool:\n", "      ../../etc/passwd:\n", &["--locked"]);
+    assert_eq!(code, 78);
+    assert!(said.contains("inputs.tool.files: \"../../etc/passwd\" is no name of a file"), "{said}");
+    let (code, said) = change("      level: first-use", "      level: given", &["--locked"]);
+    assert!(
+        code == 78 && said.starts_with("the lock would change, and --locked refuses to change it"),
+        "{said}"
+    );
+    // Elsewhere it is written, but not over what its owner has closed.
+    mode(0o444);
+    fs::remove_dir_all(shop.path("out")).unwrap();
+    let (code, said) = change_closed(&shop, &path, &text);
+    assert!(code == 1 && said.contains("node.lock: it is read-only"), "{said}");
+    mode(0o600);
+    shop.bake("out", &[]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Bakes with a lock that has to be written and can't be.
+fn change_closed(shop: &Shop, path: &Path, text: &str) -> (i32, String) {
+    let changed = text.replacen("      level: first-use", "      level: given", 1);
+    fs::write(path, &changed).unwrap();
+    let refused = refused(shop, &[]);
+    assert_eq!(fs::read_to_string(path).unwrap(), changed);
+    refused
+}
+
+#[test]
 fn a_missing_manifest_names_the_file_that_was_meant() {
     let shop = Shop::new(Layout::Former);
     let said = |manifest: &str| {
@@ -264,6 +317,47 @@ fn a_base_that_was_booted_is_refused_with_what_is_in_its_root() {
         "{said}"
     );
     assert!(said.contains("/etc") && said.contains("/home"), "{said}");
+}
+
+#[test]
+fn a_base_that_was_not_unmounted_says_so() {
+    let said = over_a_base(|base| {
+        let told = run(Command::new("sgdisk").args(["-i", "9"]).arg(base));
+        let first = told.lines().find_map(|line| line.strip_prefix("First sector: ")).unwrap();
+        let first: u64 = first.split(' ').next().unwrap().parse().unwrap();
+        let disk = format!("{}?offset={}", base.display(), first * 512);
+        run(Command::new("debugfs").args(["-w", "-R", "feature needs_recovery"]).arg(&disk));
+    });
+    let words = "can't read the base's ROOT: the ext4 filesystem was mounted and not unmounted cleanly";
+    assert!(said.starts_with(words), "{said}");
+}
+
+#[test]
+fn a_base_that_can_not_be_read_is_called_by_its_own_name() {
+    let shop = Shop::with_cold_cache(Layout::Former);
+    let base = super::shop::published_base(Layout::Former);
+    let fails = |name: &str, bytes: &[u8]| {
+        fs::write(shop.path("image").join(name), bytes).unwrap();
+        let _ = fs::remove_file(shop.path("image/node.lock"));
+        let (code, said) = refused(&shop, &[]);
+        assert_eq!(code, 1, "{said}");
+        assert!(!said.contains("cache/kiln"), "{said}");
+        said
+    };
+    let whole = fs::read(&base).unwrap();
+    shop.edit(&base.display().to_string(), "cut.zst");
+    let said = fails("cut.zst", &whole[..whole.len() / 2]);
+    assert!(said.starts_with("can't decode base cut.zst at byte "), "{said}");
+    shop.edit("cut.zst", "odd.qcow2");
+    let said = fails("odd.qcow2", &[b"QFI\xfb\0\0\0\x09", &[0; 600][..]].concat());
+    assert!(said.starts_with("can't read base odd.qcow2: "), "{said}");
+    shop.edit("odd.qcow2", "disk.vmdk");
+    let said = fails("disk.vmdk", &[b"KDMV\x01\0\0\0", &[0; 600][..]].concat());
+    assert!(said.contains("base disk.vmdk"), "{said}");
+    shop.edit("disk.vmdk", "odd.zst");
+    let packed = zstd::encode_all(&[b"QFI\xfb\0\0\0\x09", &[0; 600][..]].concat()[..], 1).unwrap();
+    let said = fails("odd.zst", &packed);
+    assert!(said.starts_with("can't read base odd.zst: "), "{said}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn child() {
             let downloader = Downloader::new(&settings(&server.ca(), limits()), cache.clone())?;
             runtime.block_on(downloader.file(&want(&urls.0, &file), &Silent))?;
             let blob = runtime.block_on(downloader.file(&want(&urls.1, &tar), &Silent))?;
-            assert_eq!(unpack::unpack(&cache, &blob, "tar")?.len(), 2);
+            assert_eq!(unpack::unpack(&cache, &blob, "tar")?.files.len(), 2);
             cache.record_put("test", "key", b"{}")?;
             Ok(())
         };
