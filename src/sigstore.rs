@@ -89,11 +89,16 @@ impl Certified {
     /// # Errors
     /// If it is none, or over another file.
     pub fn check(&self, signature: &[u8], digest: &Digest) -> Result<(), SigstoreError> {
-        let der = STANDARD.decode(signature.trim_ascii()).ok();
+        let der = decode(signature).ok();
         let signature = der.and_then(|der| Signature::from_der(&der).ok());
         let signature = signature.ok_or(SigstoreError::MalformedSignature)?;
         self.key.verify_prehash(digest.as_bytes(), &signature).map_err(|_| SigstoreError::WrongFile)
     }
+}
+
+/// Decodes base64, which base64(1) breaks into lines.
+fn decode(text: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {
+    STANDARD.decode(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>())
 }
 
 fn malformed(why: &dyn std::fmt::Display) -> SigstoreError {
@@ -101,8 +106,7 @@ fn malformed(why: &dyn std::fmt::Display) -> SigstoreError {
 }
 
 fn read(certificate: &[u8]) -> Result<CertificateDer<'static>, SigstoreError> {
-    let text = certificate.trim_ascii();
-    let pem = STANDARD.decode(text).unwrap_or_else(|_| text.to_vec());
+    let pem = decode(certificate).unwrap_or_else(|_| certificate.to_vec());
     CertificateDer::from_pem_slice(&pem).map_err(|error| malformed(&error))
 }
 

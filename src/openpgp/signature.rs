@@ -12,12 +12,15 @@ use super::{OpenpgpError, SKEW_MAX_S};
 /// More than anybody puts into one file.
 const SIGNATURES_MAX: usize = 16;
 
-/// Parses the signatures of one file, binary or armored.
+/// Parses the signatures of one file, binary or armored. Those that can't be read are left out, as long as one can.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Signature>, OpenpgpError> {
     let malformed = |error: pgp::errors::Error| OpenpgpError::MalformedSignature(error.to_string());
     let (signatures, _) = DetachedSignature::from_reader_many_buf(bytes).map_err(malformed)?;
-    let signatures = signatures.take(SIGNATURES_MAX).map(|parsed| Ok(parsed.map_err(malformed)?.signature));
-    signatures.collect()
+    let (good, bad): (Vec<_>, Vec<_>) = signatures.take(SIGNATURES_MAX).partition(Result::is_ok);
+    match bad.into_iter().next() {
+        Some(Err(error)) if good.is_empty() => Err(malformed(error)),
+        _ => Ok(good.into_iter().flatten().map(|parsed| parsed.signature).collect()),
+    }
 }
 
 /// Checks what can be judged without a key, and returns the time of the signature.

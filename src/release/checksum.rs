@@ -3,26 +3,35 @@
 
 use crate::digest::Digest;
 
-/// Returns the sha256 of `name` from a file of digests: `HEX  NAME` lines as sha256sum(1) writes them (other lines, such
-/// as those of a clear signature, don't count), or one bare digest.
+/// Returns the sha256 of `name` from a file of digests: lines as sha256sum(1) writes them, `HEX  NAME`, or as the BSDs do,
+/// `SHA256 (NAME) = HEX`, or one bare digest. Other lines, such as those of a clear signature, don't count. Two digests of
+/// one name are none.
 pub fn find_sha256(text: &str, name: &str) -> Option<Digest> {
-    let mut bare = None;
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        let Some(digest) = words.next().and_then(|word| word.parse::<Digest>().ok()) else { continue };
-        match words.next() {
-            // '*' says that the file was read in binary mode; './' comes from find(1).
-            Some(found) if found.trim_start_matches('*').trim_start_matches("./") == name => {
-                return Some(digest);
-            }
-            Some(_) => {}
-            None => bare = Some(digest),
-        }
+    let lines: Vec<(Digest, &str)> = text.trim_start_matches('\u{feff}').lines().filter_map(line).collect();
+    let mut named = lines.iter().filter(|(_, found)| *found == name).map(|(digest, _)| *digest);
+    match (named.next(), &lines[..]) {
+        (Some(first), _) => named.all(|other| other == first).then_some(first),
+        // Beside other digests, a bare one could be of anything.
+        (None, [(bare, "")]) => Some(*bare),
+        (None, _) => None,
     }
-    // Beside other digests, a bare one could be of anything.
-    let digests =
-        text.lines().filter(|line| line.trim().get(..64).is_some_and(|it| it.parse::<Digest>().is_ok()));
-    bare.filter(|_| digests.count() == 1)
+}
+
+/// Returns the digest and the name in a line; an empty name stands for a bare digest.
+fn line(text: &str) -> Option<(Digest, &str)> {
+    let text = text.trim();
+    if let Some((name, digest)) = text.strip_prefix("SHA256 (").and_then(|rest| rest.rsplit_once(") = ")) {
+        return Some((digest.parse().ok()?, plain(name)));
+    }
+    let (digest, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+    let rest = rest.trim_start();
+    // '*' says that the file was read in binary mode.
+    Some((digest.parse().ok()?, plain(rest.strip_prefix('*').unwrap_or(rest))))
+}
+
+/// Leaves out what find(1) puts before names.
+fn plain(name: &str) -> &str {
+    name.trim_start_matches("./")
 }
 
 /// Returns the version in a file that says what is newest: a bare one (Kubernetes), or `FLATCAR_VERSION=` among

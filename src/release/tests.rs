@@ -145,6 +145,35 @@ fn digests_are_found_in_all_conventions() {
 }
 
 #[test]
+fn files_of_digests_are_read_as_they_are_written() {
+    let (a, b) = ("a".repeat(64), "b".repeat(64));
+    let digest = |hex: &str| hex.parse::<Digest>().ok();
+    // CRLF, a mark of byte order, capitals, BSD's form, a tab, a name with a blank.
+    for text in [
+        format!("{b}  y.tgz\r\n{a}  x.tgz\r\n"),
+        format!("\u{feff}{a}  x.tgz\n"),
+        format!("{}  x.tgz\n", a.to_uppercase()),
+        format!("SHA256 (y.tgz) = {b}\nSHA256 (x.tgz) = {a}\n"),
+        format!("{a}\tx.tgz"),
+        format!("{b}  x.tgz old\n{a}  x.tgz\n"),
+        format!("{a}  x.tgz\n{a} *x.tgz\n"),
+    ] {
+        assert_eq!(find_sha256(&text, "x.tgz"), digest(&a), "{text}");
+    }
+    // Two digests of one name, other algorithms, a very long line.
+    for text in [
+        format!("{a}  x.tgz\n{b}  x.tgz\n"),
+        format!("{a}  x.tgz old\n"),
+        format!("SHA512 (x.tgz) = {a}\n"),
+        format!("{}  x.tgz\n", a.repeat(2)),
+        format!("{}{a}  x.tgz", "x".repeat(1 << 20)),
+        format!("{a}\n{a}\n"),
+    ] {
+        assert_eq!(find_sha256(&text, "x.tgz"), None, "{}", &text[..100]);
+    }
+}
+
+#[test]
 fn pointers_are_read() {
     assert_eq!(pointer_version("v1.34.2\n").as_deref(), Some("v1.34.2"));
     let version = "FLATCAR_BUILD=4593\nFLATCAR_VERSION=4593.2.5\nFLATCAR_VERSION_ID=4593.2.5\n";

@@ -155,6 +155,9 @@ fn a_file_counts_as_its_signers_own_long_after_the_certificate_has_expired() {
         assert_eq!((certified.issued_at_s, certified.by_manifest), (SIGNED_S, true));
         assert_eq!(certified.root, fulcio.root);
         certified.check(signature.as_bytes(), &Digest::of(b"kubelet")).unwrap();
+        // As base64(1) writes it.
+        let (first, rest) = signature.split_at(64);
+        certified.check(format!("{first}\r\n{rest}\r\n").as_bytes(), &Digest::of(b"kubelet")).unwrap();
         let wrong = certified.check(signature.as_bytes(), &Digest::of(b"Kubelet")).unwrap_err();
         assert_eq!(
             wrong.to_string(),

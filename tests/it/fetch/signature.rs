@@ -76,6 +76,32 @@ fn a_stranger_is_refused() {
 }
 
 #[test]
+fn one_good_signature_among_others_will_do() {
+    let (vendor, gpg) = (vendor(), Gpg::new());
+    let stranger = gpg.primary("Stranger <s@kiln.test>", "sign");
+    let good = vendor.gpg.sign(&vendor.subkey, SIGNED_S, &[], DATA);
+    let others = gpg.sign(&stranger, SIGNED_S, &[], DATA);
+    let elsewhere = vendor.gpg.sign(&vendor.subkey, SIGNED_S, &[], b"another image");
+    let weak = vendor.gpg.sign(
+        &vendor.subkey,
+        SIGNED_S,
+        &["--digest-algo", "SHA1", "--allow-weak-digest-algos"],
+        DATA,
+    );
+    for before in [&others, &elsewhere, &weak] {
+        vendor.check(&[&before[..], &good].concat(), DATA).unwrap();
+        vendor.check(&[&good[..], before].concat(), DATA).unwrap();
+    }
+    let none = vendor.words(&[&others[..], &elsewhere].concat());
+    assert_eq!(none, "the file is not what SUBKEY signed on 2025-01-21 00:00:00 UTC");
+    // As Windows keeps texts, and with a remark in front.
+    let armored = vendor.gpg.sign(&vendor.subkey, SIGNED_S, &["--armor"], DATA);
+    let armored = String::from_utf8(armored).unwrap();
+    vendor.check(armored.replace('\n', "\r\n").as_bytes(), DATA).unwrap();
+    vendor.check(format!("The signature:\n\n{armored}\n").as_bytes(), DATA).unwrap();
+}
+
+#[test]
 fn a_signature_after_the_subkey_expired_is_refused() {
     // gpg signs with no expired key: the expiry is moved to before the signature afterwards.
     let gpg = Gpg::new();
