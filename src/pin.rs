@@ -136,12 +136,13 @@ pub fn pin(
         });
     });
     let results = results.into_inner().expect("no input panics");
-    finish(results, old)
+    finish(results, old, mode)
 }
 
 fn finish(
     results: BTreeMap<String, Result<Locked, InputError>>,
     old: Option<&Lock>,
+    mode: &Mode,
 ) -> Result<Pinned, PinError> {
     let (mut inputs, mut errors) = (BTreeMap::new(), Vec::new());
     for (name, result) in results {
@@ -155,6 +156,9 @@ fn finish(
     }
     let lock = Lock { version: lock::VERSION, inputs };
     let moves = moves(old, &lock);
+    if matches!(mode, Mode::Locked | Mode::Replay) && !moves.is_empty() {
+        return Err(PinError::Moves(moves));
+    }
     Ok(Pinned { lock, moves })
 }
 
@@ -187,6 +191,7 @@ fn pin_one(
 ) -> Result<Locked, InputError> {
     let is_upgrade = matches!(mode, Mode::Upgrade(names) if names.is_empty() || names.contains(input.name));
     let kept = old.filter(|_| !is_upgrade);
+    kept.map_or(Ok(()), |kept| keep::check_sizes(input, kept, world.cache))?;
     if let Some(kept) = kept.filter(|kept| *mode == Mode::Replay && keep::is_there(kept, world.cache)) {
         return Ok(kept.clone());
     }

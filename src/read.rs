@@ -126,6 +126,12 @@ pub enum Fault {
     /// The filesystem uses something that can't be read.
     #[error("the {0} filesystem uses what kiln can't read: {1}")]
     Unsupported(&'static str, String),
+    /// Somebody has used it and not put it in order.
+    #[error(
+        "the {0} filesystem was mounted and not unmounted cleanly, and its journal can't be read here; run e2fsck on it, or \
+         name an image that was never booted"
+    )]
+    Unclean(&'static str),
     /// The file says that it is larger than anything sensible.
     #[error("it says that it has {0} bytes, more than the {FILE_MAX_BYTES} that are read at most")]
     TooLarge(u64),

@@ -45,8 +45,12 @@ impl<T> From<Arc<dyn Image>> for Decoded<T> {
     }
 }
 
-/// Decodes the base into the cache and works ahead.
-pub(super) fn decode<T>(blob: &Blob, ahead: Ahead<'_, T>, desk: &Desk<'_>) -> Result<Decoded<T>, BakeError> {
+/// Decodes the base, which errors call `called`, into the cache and works ahead.
+pub(super) fn decode<T>(
+    (blob, called): (&Blob, &str),
+    ahead: Ahead<'_, T>,
+    desk: &Desk<'_>,
+) -> Result<Decoded<T>, BakeError> {
     let pending = desk.cache.derived_pending(DECODED, &blob.digest)?;
     let Ahead { twin, work } = ahead;
     let (promise, promised) = channel();
@@ -61,7 +65,8 @@ pub(super) fn decode<T>(blob: &Blob, ahead: Ahead<'_, T>, desk: &Desk<'_>) -> Re
                 None => 0,
             };
             let mut kept = Kept::new(pending, twin, &mut look);
-            decode::decode(&blob.path, Limits::default(), &mut kept, desk.jobs, desk.progress)?;
+            let decoded = decode::decode(&blob.path, Limits::default(), &mut kept, desk.jobs, desk.progress);
+            decoded.map_err(|error| error.called(called))?;
             Ok::<_, BakeError>(kept.into_parts())
         });
         let begun = promised.recv().ok().map(|base| {
@@ -72,7 +77,7 @@ pub(super) fn decode<T>(blob: &Blob, ahead: Ahead<'_, T>, desk: &Desk<'_>) -> Re
     });
     let (pending, blocks) = decoded?;
     let file = pending.file().try_clone().map_err(FileError::at("open", pending.path()))?;
-    let image = image_in(file, pending.path())?;
+    let image = image_in(file, pending.path()).map_err(|error| error.called(called))?;
     desk.cache.derived_put(pending, &blocks.digest())?;
     // Blocks and bytes of a qcow2 file are not those of its disk.
     let is_raw = image.file().is_some();

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::UnknownLayout;
+use crate::digest::Digest;
 use crate::exit::Exit;
 use crate::gpt::GrowError;
-use crate::host::cache::CacheError;
+use crate::host::cache::{Cache, CacheError, Found};
 use crate::host::decode::DecodeError;
 use crate::host::disk::{OpenError, WriteError};
 use crate::host::files::FileError;
@@ -46,6 +47,14 @@ pub enum BakeError {
     Gone {
         /// The input.
         input: String,
+    },
+    /// A file of the cache was found damaged while it was used.
+    #[error("{input}: {} is damaged: its bytes are not those of its name; run again, and it is fetched or made anew", path.display())]
+    Damaged {
+        /// The input.
+        input: String,
+        /// The file.
+        path: PathBuf,
     },
     /// An archive.
     #[error("can't unpack {input}")]
@@ -135,13 +144,22 @@ fn hint(nearest: Option<&Path>) -> String {
 }
 
 impl BakeError {
+    /// Says why the cache has no blob of `digest`, which was there when `input` was pinned.
+    pub(super) fn lost(cache: &Cache, digest: &Digest, input: &str) -> Self {
+        let input = input.to_owned();
+        match cache.look(digest) {
+            Found::Damaged(path) => Self::Damaged { input, path },
+            Found::Sound(_) | Found::Nothing => Self::Gone { input },
+        }
+    }
+
     /// Returns the exit code that fits.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Problems(_) | Self::Size(_) | Self::Root(_) => Exit::Config,
             Self::Pin(error) => error.exit(),
             Self::Newest(error) if error.may_pass() => Exit::TryAgain,
-            Self::Cache(CacheError::Busy { .. }) | Self::Gone { .. } => Exit::TryAgain,
+            Self::Cache(CacheError::Busy { .. }) | Self::Gone { .. } | Self::Damaged { .. } => Exit::TryAgain,
             _ => Exit::Failed,
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn look(trees: &[&Tree], desk: &Desk<'_>) -> Result<Looked, BakeError
         looked.blobs.insert(digest, of_blob(&digest, desk)?.checked);
     }
     for digest in check::unit_blobs(trees) {
-        let path = desk.cache.get(&digest).ok_or_else(|| gone(&digest))?.path;
+        let path = desk.cache.get(&digest).ok_or_else(|| lost(&digest, desk))?.path;
         looked.units.insert(digest, files::read(&path, UNIT_MAX_BYTES)?);
     }
     Ok(looked)
@@ -42,8 +42,8 @@ pub(super) fn look(trees: &[&Tree], desk: &Desk<'_>) -> Result<Looked, BakeError
 /// More than a unit may have.
 const UNIT_MAX_BYTES: u64 = 16 << 20;
 
-fn gone(digest: &Digest) -> BakeError {
-    BakeError::Gone { input: format!("blob {digest}") }
+fn lost(digest: &Digest, desk: &Desk<'_>) -> BakeError {
+    BakeError::lost(desk.cache, digest, &format!("blob {digest}"))
 }
 
 /// Returns the facts about one blob, reading it only if nobody has before.
@@ -53,7 +53,7 @@ pub(super) fn of_blob(digest: &Digest, desk: &Desk<'_>) -> Result<Facts, BakeErr
     if let Some(kept) = kept.and_then(|json| serde_json::from_slice(&json).ok()) {
         return Ok(kept);
     }
-    let path = desk.cache.get(digest).ok_or_else(|| gone(digest))?.path;
+    let path = desk.cache.get(digest).ok_or_else(|| lost(digest, desk))?.path;
     let mut reader = Grains::new(files::open(&path)?);
     let checked = scan_blob(&mut reader).map_err(FileError::at("read", &path))?;
     let facts = Facts { data: reader.into_data(), checked };

@@ -80,12 +80,12 @@ pub(super) fn open<T>(
     ahead: Ahead<'_, T>,
     desk: &Desk<'_>,
 ) -> Result<(Ground, Option<T>), BakeError> {
-    let blob = base_blob(lock, desk)?;
-    let Decoded { image, blocks, begun } = decoded(&blob, ahead, desk)?;
-    let name = Path::new(NAME);
-    let base = base::recognise(gpt::parse(&*image, name)?, name)?;
+    let (blob, called) = (base_blob(lock, desk)?, called(lock));
     let known = desk.cache.record_get(RECORDS, &blob.digest.to_string())?;
     let known = known.and_then(|json| serde_json::from_slice::<Found>(&json).ok());
+    let Decoded { image, blocks, begun } = decoded((&blob, &called), known.as_ref(), ahead, desk)?;
+    let name = Path::new(NAME);
+    let base = base::recognise(gpt::parse(&*image, name)?, name)?;
     let is_new = known.is_none();
     let Found { blocks, nature, answers } = match known {
         Some(known) => known,
@@ -96,23 +96,68 @@ pub(super) fn open<T>(
     Ok((Ground { base, image, blocks, nature, key: blob.digest, asked }, begun))
 }
 
+/// Returns what errors about its bytes call the base: where it was fetched from, or its file.
+fn called(lock: &Lock) -> String {
+    let locked = lock.inputs.get(BASE);
+    let file = || locked.and_then(|base| base.files.keys().next());
+    let name = locked.and_then(|base| base.url.as_ref()).or_else(file);
+    format!("{BASE} {}", name.map_or("", String::as_str))
+}
+
 fn base_blob(lock: &Lock, desk: &Desk<'_>) -> Result<Blob, BakeError> {
     let gone = || BakeError::Gone { input: "the base image".into() };
     let file = lock.inputs.get(BASE).and_then(|base| base.files.values().next()).ok_or_else(gone)?;
-    desk.cache.get(&file.sha256).ok_or_else(gone)
+    // Who doubts it looks at its blocks, if they are known: that leaves its zeros out.
+    let cache = desk.cache.believing();
+    cache.get(&file.sha256).ok_or_else(|| BakeError::lost(&cache, &file.sha256, NAME))
+}
+
+/// Hashes the base where nothing of earlier runs is believed.
+fn doubt(
+    blob: &Blob,
+    image: Option<&dyn Image>,
+    known: Option<&Found>,
+    desk: &Desk<'_>,
+) -> Result<(), BakeError> {
+    if !desk.cache.is_doubting() {
+        return Ok(());
+    }
+    let is_right = match (image, known) {
+        (Some(image), Some(known)) => {
+            image_digests(image, desk.jobs, desk.progress).map_err(BakeError::Read)? == known.blocks
+        }
+        _ => desk.cache.get(&blob.digest).is_some(),
+    };
+    if is_right {
+        return Ok(());
+    }
+    desk.cache.distrust(&blob.digest);
+    Err(BakeError::Damaged { input: NAME.to_owned(), path: blob.path.clone() })
 }
 
 /// Opens the base as a disk, decoded into the cache where it is compressed.
-fn decoded<T>(blob: &Blob, ahead: Ahead<'_, T>, desk: &Desk<'_>) -> Result<Decoded<T>, BakeError> {
-    match decode::sniff(&blob.path)? {
-        Format::Raw | Format::Qcow2 => return Ok(open_image(&blob.path)?.into()),
+fn decoded<T>(
+    (blob, called): (&Blob, &str),
+    known: Option<&Found>,
+    ahead: Ahead<'_, T>,
+    desk: &Desk<'_>,
+) -> Result<Decoded<T>, BakeError> {
+    match decode::sniff(&blob.path).map_err(|error| error.called(called))? {
+        Format::Raw | Format::Qcow2 => {
+            let image = open_image(&blob.path).map_err(|error| error.called(called))?;
+            doubt(blob, Some(&*image), known, desk)?;
+            return Ok(image.into());
+        }
         Format::Foreign(_) | Format::Bzip2 | Format::Gzip | Format::Zstd => {}
     }
     let say = |text: &str| desk.progress.say(text);
     let _alone = desk.cache.lock(&format!("the decoded base {}", blob.digest), DECODE_LIMIT, &say)?;
     match decoded_before(blob, desk)? {
         Some(image) => Ok(image.into()),
-        None => decoding::decode(blob, ahead, desk),
+        None => {
+            doubt(blob, None, None, desk)?;
+            decoding::decode((blob, called), ahead, desk)
+        }
     }
 }
 

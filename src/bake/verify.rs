@@ -98,9 +98,12 @@ fn rebake(
     let (local_files, moved) = local::find(&account.carried, &account.lock, folder, desk)?;
     let pin = |world: &pin::World<'_>| pin::pin(&wanted.manifest, wanted.lock.as_ref(), &Mode::Replay, world);
     let pinned = makers::with_world(desk, &wanted, &Mode::Replay, pin).map_err(VerifyError::Pin)?;
+    // Whatever the bake believed of the cache: here it is hashed.
+    let cache = desk.cache.doubting();
+    let desk = &Desk { cache: &cache, ..*desk };
     let Decided { plan, ground, .. } =
         super::decide(&wanted, &pinned.lock, local_files, None, desk).map_err(VerifyError::Rebake)?;
-    let sources = Sources::new(Some(ground.image.clone()), Box::new(desk.cache.clone()));
+    let sources = Sources::new(Some(ground.image.clone()), Box::new(cache.clone()));
     let expected = DiskReader::new(plan.disk.clone(), Arc::new(sources));
     Ok((plan, expected, moved))
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The cache: everything that was fetched, built or decoded, by content, shared by all kilns of one user.
 //!
-//! A blob gets its name only when it is whole and synced, so that `kill -9` at any moment leaves the cache intact. It
-//! refuses to decide what may go ([`crate::lock::unused`] does) and to fetch anything.
+//! A blob gets its name only when it is whole and synced, so that `kill -9` at any moment leaves the cache intact; it is
+//! believed as long as its inode says that nobody has touched it since (see `sound`). The cache refuses to decide what may go ([`crate::lock::unused`] does) and to fetch anything.
 //!
 //! Under the folder (`$XDG_CACHE_HOME/kiln`; the program reads the environment): `blobs/sha256/ab/DIGEST`;
 //! `derived/KIND/KEY`, files named by what they were made from; `unproven/KIND/KEY`, those that have yet to be read once;
@@ -16,6 +16,8 @@ mod folders;
 mod lock;
 mod named;
 mod partial;
+mod pieces;
+mod sound;
 mod writer;
 
 use std::fs::File;
@@ -35,12 +37,14 @@ pub use alone::{Alone, Verified};
 pub use entry::{Entry, EntryKind};
 pub use lock::KeyLock;
 pub use partial::{Partial, PartialState};
+pub use sound::Found;
 pub use writer::Writer;
 
 /// The user's cache, open. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    known: Arc<sound::Known>,
     /// Held shared as long as any clone lives, so that nothing is swept away under a running kiln.
     _in_use: Arc<Flock<File>>,
 }
@@ -92,7 +96,7 @@ impl Cache {
         let file = open_or_create(&path).map_err(failed)?;
         let what = format!("the cache {}", root.display());
         let in_use = lock::wait(file, FlockArg::LockSharedNonblock, &path, &what, limit)?;
-        Ok(Self { root: root.to_owned(), _in_use: Arc::new(in_use) })
+        Ok(Self { root: root.to_owned(), known: Arc::default(), _in_use: Arc::new(in_use) })
     }
 
     /// Returns the folder that the cache lies in.
@@ -100,11 +104,13 @@ impl Cache {
         &self.root
     }
 
-    /// Returns the blob of `digest`, if it is there, and marks it as used now.
+    /// Returns the blob of `digest`, if it is there and sound, and marks it as used now. It is hashed only if it may have
+    /// been touched since that was done last.
     pub fn get(&self, digest: &Digest) -> Option<Blob> {
-        let path = self.blob_path(digest);
-        let size = used_now(&path)?;
-        Some(Blob { digest: *digest, path, size })
+        match self.look(digest) {
+            Found::Sound(blob) => Some(blob),
+            Found::Damaged(_) | Found::Nothing => None,
+        }
     }
 
     /// Makes a file that will become a blob, nameless until [`Cache::put`].
@@ -123,16 +129,25 @@ impl Cache {
         Ok(Writer::new(self, self.pending()?))
     }
 
-    /// Puts a file made by [`Cache::pending`] in its place. The caller has computed `digest` over what it wrote.
+    /// Puts a file made by [`Cache::pending`] in its place, also of a damaged one; a sound one that is there stays. The caller
+    /// has computed `digest` over what it wrote.
     ///
     /// # Errors
     /// As the system says.
     pub fn put(&self, pending: Pending, digest: &Digest) -> Result<Blob, CacheError> {
+        if let Some(blob) = self.get(digest) {
+            return Ok(blob);
+        }
         let path = self.blob_path(digest);
         files::make_folder(path.parent().unwrap_or(&self.root))?;
-        named::commit(pending.renamed(&path), Existing::Keep)?;
-        let size = size_of(&path)?;
-        Ok(Blob { digest: *digest, path, size })
+        pending.renamed(&path).commit(Existing::Replace)?;
+        self.is_put(path, digest)
+    }
+
+    /// Returns the blob that was put at `path` just now.
+    fn is_put(&self, path: PathBuf, digest: &Digest) -> Result<Blob, CacheError> {
+        let stamp = self.hashed(sound::BLOBS, digest, &path)?;
+        Ok(Blob { digest: *digest, path, size: stamp.size })
     }
 
     /// Puts `bytes` into the cache.

@@ -35,6 +35,17 @@ pub struct DecodeError {
     pub source: Cause,
 }
 
+impl DecodeError {
+    /// Calls the input `name` where its bytes are to blame: the file in the cache is nobody's.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        if let Cause::Data(_) = self.source {
+            self.path = PathBuf::from(name);
+        }
+        self
+    }
+}
+
 /// Why decoding failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {

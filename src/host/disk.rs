@@ -15,7 +15,7 @@ mod reader;
 use std::fs::File;
 use std::io;
 
-use super::cache::Cache;
+use super::cache::{Cache, Found};
 use super::files::{self, FileError, Pending};
 use crate::digest::Digest;
 use crate::disk::ReadAt;
@@ -46,7 +46,14 @@ pub trait Blobs: Send + Sync {
 
 impl Blobs for Cache {
     fn open(&self, digest: &Digest) -> io::Result<File> {
-        let blob = self.get(digest).ok_or(io::ErrorKind::NotFound)?;
+        let blob = match self.look(digest) {
+            Found::Sound(blob) => blob,
+            Found::Damaged(path) => {
+                let what = format!("{} is damaged: its bytes are not those of its name", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            Found::Nothing => return Err(io::ErrorKind::NotFound.into()),
+        };
         files::open(&blob.path).map_err(|error| error.source)
     }
 }

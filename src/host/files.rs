@@ -6,6 +6,8 @@ mod copy;
 mod hold;
 mod lock;
 mod pending;
+#[cfg(feature = "toolchain")]
+mod stamp;
 mod stream;
 mod temporary;
 
@@ -23,6 +25,8 @@ use crate::nearest::nearest;
 pub use hold::{about, hold};
 pub use lock::lock;
 pub use pending::{Existing, Pending};
+#[cfg(feature = "toolchain")]
+pub use stamp::Stamp;
 use stream::Stream;
 
 /// What went wrong with which file.
@@ -198,6 +202,16 @@ pub fn remove_empty(path: &Path) {
 /// As the system says; the old file is then as it was.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     replacement(path, bytes, mode)?.commit(Existing::Replace)
+}
+
+/// As [`replace`], but nothing is synced: after a loss of power the file may hold anything. Only for what can be found out
+/// again, by readers who do without it.
+///
+/// # Errors
+/// As the system says; the old file is then as it was.
+#[cfg(feature = "toolchain")]
+pub fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    replacement(path, bytes, mode)?.name_unsynced(Existing::Replace)
 }
 
 /// Returns what [`replace`] puts in place.

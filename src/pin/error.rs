@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a manifest could not be pinned.
 
+use std::path::PathBuf;
+
 use crate::digest::Digest;
 use crate::exit::Exit;
 use crate::host::cache::CacheError;
@@ -11,7 +13,7 @@ use crate::openpgp::OpenpgpError;
 use crate::release::ReleaseError;
 use crate::sigstore::SigstoreError;
 
-use super::MakeError;
+use super::{MakeError, Move};
 
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum PinError {
     /// The lock is of another state of the manifest.
     #[error("the lock does not fit its manifest; run `kiln lock`\n{}", lines(.0.iter()))]
     Misfits(Vec<Misfit>),
+    /// Something would move under `--locked`.
+    #[error("the lock would change, and --locked refuses to change it; run `kiln lock`\n{}", lines(.0.iter()))]
+    Moves(Vec<Move>),
     /// `--upgrade` of something unknown.
     #[error("the manifest has no input '{name}'; it has {known}")]
     NoInput {
@@ -58,8 +63,8 @@ pub enum InputError {
         /// Where it lies.
         url: String,
     },
-    /// The file of digests lacks the one.
-    #[error("{url} holds no sha256 of '{file}'")]
+    /// The file of digests lacks the one, or has two for it.
+    #[error("{url} holds no sha256 of '{file}', or several")]
     NoDigest {
         /// Where it lies.
         url: String,
@@ -95,6 +100,23 @@ pub enum InputError {
         "it is not in the cache, and --offline fetches nothing; run `kiln fetch` where there is a network"
     )]
     Offline,
+    /// Nothing may be fetched, and what the cache has is not it any more.
+    #[error(
+        "{} is damaged: its bytes are not those of its name; --offline fetches nothing; run `kiln fetch` where there is a network",
+        path.display()
+    )]
+    Damaged {
+        /// The file in the cache.
+        path: PathBuf,
+    },
+    /// The lock says of a pinned file what is not so.
+    #[error("the lock was changed by hand: {what}; restore it, or run `kiln lock --upgrade {name}`")]
+    Edited {
+        /// The input.
+        name: String,
+        /// What is right, and what the lock says.
+        what: String,
+    },
     /// A local file is not what the manifest says.
     #[error("the sha256 of {path} is {found}, but the manifest says {expected}")]
     NotAsGiven {
@@ -163,7 +185,7 @@ impl PinError {
     /// Returns what the program ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NoLock | Self::Misfits(_) | Self::NoInput { .. } => Exit::Config,
+            Self::NoLock | Self::Misfits(_) | Self::Moves(_) | Self::NoInput { .. } => Exit::Config,
             Self::Inputs(errors) if errors.iter().all(|(_, error)| error.may_pass()) => Exit::TryAgain,
             Self::Inputs(_) => Exit::Failed,
         }

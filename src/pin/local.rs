@@ -3,22 +3,18 @@
 //!
 //! A file that has not been touched since it was hashed last is not read again; its inode says so, as for git's index.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputError, World, single};
+use super::{InputError, World, keep, single};
 use crate::digest::Digest;
 use crate::host::cache::{Blob, Cache, CacheError};
-use crate::host::files::FileError;
+use crate::host::files::Stamp;
 use crate::lock::{Input, Locked, Trust};
 
 /// The kind of the records that remember digests of local files.
 const KIND: &str = "local";
-
-/// A file changed less than this before it was hashed may have been changed again within the same tick of its clock.
-const SETTLED_S: u64 = 3;
 
 pub(super) fn pin(
     input: &Input<'_>,
@@ -40,17 +36,15 @@ pub(super) fn pin(
     }
     let trust = if sha256.is_some() { Trust::Given } else { Trust::FirstUse };
     let name = path.file_name().map_or(input.name.into(), |name| name.to_string_lossy());
+    kept.map_or(Ok(()), |kept| keep::check_name(input, kept, &name))?;
     Ok(single(input, name.into_owned(), &blob, trust))
 }
 
-/// What tells that a file is as it was: any write changes ctime, which nobody can set.
+/// What is remembered of a file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
-    device: u64,
-    inode: u64,
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
+    #[serde(flatten)]
+    stamp: Stamp,
     sha256: Digest,
 }
 
@@ -61,25 +55,17 @@ struct Seen {
 pub fn blob(cache: &Cache, path: &Path, now_s: u64) -> Result<Blob, CacheError> {
     let key = Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
     let before = cache.record_get(KIND, &key)?.and_then(|json| serde_json::from_slice::<Seen>(&json).ok());
-    if let Some(before) = before
-        && look(path, before.sha256)? == before
+    let start = Stamp::of(path)?;
+    if let Some(before) = before.filter(|before| before.stamp == start)
         && let Some(blob) = cache.get(&before.sha256)
     {
         return Ok(blob);
     }
-    let start = look(path, Digest::of(b""))?;
     let blob = cache.put_file(path)?;
-    let seen = look(path, blob.digest)?;
-    let is_settled = seen.ctime.0.max(seen.mtime.0).max(0) as u64 + SETTLED_S < now_s;
-    if is_settled && (Seen { sha256: blob.digest, ..start }) == seen {
-        let json = serde_json::to_vec(&seen).expect("numbers and strings are always JSON");
-        cache.record_put(KIND, &key, &json)?;
+    let stamp = Stamp::of(path)?;
+    if stamp.is_settled(now_s) && start == stamp {
+        let json = serde_json::to_vec(&Seen { stamp, sha256: blob.digest });
+        cache.record_put(KIND, &key, &json.expect("numbers and strings are always JSON"))?;
     }
     Ok(blob)
-}
-
-fn look(path: &Path, sha256: Digest) -> Result<Seen, FileError> {
-    let it = path.metadata().map_err(FileError::at("look at", path))?;
-    let (mtime, ctime) = ((it.mtime(), it.mtime_nsec()), (it.ctime(), it.ctime_nsec()));
-    Ok(Seen { device: it.dev(), inode: it.ino(), size: it.size(), mtime, ctime, sha256 })
 }

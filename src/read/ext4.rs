@@ -44,8 +44,20 @@ pub(super) fn open(slice: Slice) -> Result<Box<dyn FileSystem>, Fault> {
     let budget = Budget::default();
     budget.renew();
     let reader = Reader { slice: slice.clone(), budget: budget.clone() };
-    let ext4 = Ext4::load(Box::new(reader)).map_err(fault)?;
+    let opened = Ext4::load(Box::new(reader));
+    let ext4 = opened.map_err(|error| match error {
+        Ext4Error::Io(_) => fault(error),
+        _ if is_unclean(&slice) => Fault::Unclean(probe::EXT4),
+        _ => fault(error),
+    })?;
     Ok(Box::new(Ext4Fs { ext4, slice, attributes: OnceCell::new(), budget }))
+}
+
+/// Tells whether changes wait in the journal: `s_feature_incompat` of the superblock, at byte 1024, has
+/// EXT4_FEATURE_INCOMPAT_RECOVER (the kernel's Documentation/filesystems/ext4/super.rst).
+fn is_unclean(slice: &Slice) -> bool {
+    let mut features = [0; 4];
+    slice.read_at(&mut features, 1024 + 0x60).is_ok() && u32::from_le_bytes(features) & 0x4 != 0
 }
 
 impl Ext4Fs {

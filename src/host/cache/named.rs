@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Cache, CacheError, MODE, used_now};
 use crate::digest::Digest;
-use crate::host::files::{self, Existing, FileError, Pending};
+use crate::host::files::{self, Existing, FileError, Pending, Stamp};
 
 /// Larger than any record: the block digests of a 64 GiB disk, 64 hex digits for each 512 KiB, take 9 MB.
 pub const RECORD_MAX_BYTES: u64 = 64 << 20;
@@ -46,29 +46,37 @@ impl Cache {
         Ok(named_by(pending.name_unsynced(Existing::Keep))?)
     }
 
-    /// Returns the file of `kind` that was made from `key`, if it is there, and marks it as used now.
+    /// Returns the file of `kind` that was made from `key`, if it is there and nobody has touched it since it was proven, and
+    /// marks it as used now.
     pub fn derived_get(&self, kind: &str, key: &Digest) -> Option<PathBuf> {
         let path = self.path_of("derived", kind, &key.to_string()).ok()?;
         // Both go together when the cache is cleaned.
         used_now(&self.path_of("records", &sums(kind), &key.to_string()).ok()?);
-        used_now(&path).map(|_| path)
+        let stamp = Stamp::of(&path).ok()?;
+        self.is_as_hashed(kind, key, &path, &stamp).then_some(path)
     }
 
     /// Returns the unproven file of `kind` that was made from `key`, if it is there, and the digest of the blocks that it
-    /// must have.
+    /// must have. One that was touched is as good as unproven.
     pub fn derived_unproven(&self, kind: &str, key: &Digest) -> Option<(PathBuf, Digest)> {
-        let path = self.path_of(UNPROVEN, kind, &key.to_string()).ok().filter(|path| path.is_file())?;
+        let path = |area| self.path_of(area, kind, &key.to_string()).ok().filter(|path| path.is_file());
+        let path = path(UNPROVEN).or_else(|| path("derived"))?;
         let sum = self.record_get(&sums(kind), &key.to_string()).ok()??;
         Some((path, std::str::from_utf8(&sum).ok()?.parse().ok()?))
     }
 
-    /// Syncs an unproven file, whose blocks the caller has found to be right: [`Cache::derived_get`] has it from now on.
+    /// Syncs an unproven file, whose blocks the caller has found to be right: [`Cache::derived_get`] has it from now on, until
+    /// somebody touches it.
     ///
     /// # Errors
     /// As the system says. It is then unproven as before.
     pub fn derived_prove(&self, kind: &str, key: &Digest) -> Result<(), CacheError> {
         let path = |area| self.path_of(area, kind, &key.to_string());
-        Ok(files::settle(&path(UNPROVEN)?, &path("derived")?)?)
+        let (unproven, derived) = (path(UNPROVEN)?, path("derived")?);
+        if unproven.is_file() {
+            files::settle(&unproven, &derived)?;
+        }
+        self.hashed(kind, key, &derived).map(|_| ())
     }
 
     /// Keeps `json` under `kind` and `key`; an older record of that key is replaced in one step.
@@ -128,11 +136,7 @@ fn name_of(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// Commits, taking it as success if somebody else has put the same there meanwhile.
-pub(super) fn commit(pending: Pending, existing: Existing) -> Result<(), FileError> {
-    named_by(pending.commit(existing))
-}
-
+/// Takes it as success if somebody else has put the same there meanwhile.
 fn named_by(result: Result<(), FileError>) -> Result<(), FileError> {
     match result {
         Err(error) if error.source.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -68,8 +68,7 @@ impl Cache {
         moved.map_err(FileError::at("put in place", &path))?;
         files::sync_folder(folder)?;
         files::remove(&partial.state)?;
-        let size = size_of(&path)?;
-        Ok(Blob { digest: *digest, path, size })
+        self.is_put(path, digest)
     }
 }
 

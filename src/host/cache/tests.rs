@@ -4,12 +4,19 @@ use crate::blocks::Lister;
 use crate::progress::Silent;
 use std::io::Write;
 
+use crate::host::files::Stamp;
+
 const NOW: Duration = Duration::ZERO;
 
 fn cache() -> (tempfile::TempDir, Cache) {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(&folder.path().join("ké ln"), NOW).unwrap();
     (folder, cache)
+}
+
+/// How many files there are besides records.
+fn files_of(cache: &Cache) -> usize {
+    cache.list().unwrap().iter().filter(|entry| !matches!(entry.kind, EntryKind::Record { .. })).count()
 }
 
 #[test]
@@ -28,7 +35,7 @@ fn what_is_put_is_found_by_its_digest() {
     let pending = cache.pending().unwrap();
     pending.write_at(b"abc", 0).unwrap();
     assert_eq!(cache.put(pending, &digest).unwrap(), blob);
-    assert_eq!(cache.list().unwrap().len(), 1);
+    assert_eq!(files_of(&cache), 1);
 }
 
 #[test]
@@ -52,7 +59,14 @@ fn records_and_derived_files_have_their_own_names() {
     assert_eq!(blocks, Lister::default().finish(1 << 30).digest());
     cache.derived_prove("base", &key).unwrap();
     assert!(!path.exists() && cache.derived_unproven("base", &key).is_none());
-    assert_eq!(cache.derived_get("base", &key).unwrap().metadata().unwrap().len(), 1 << 30);
+    let derived = cache.derived_get("base", &key).unwrap();
+    assert_eq!(derived.metadata().unwrap().len(), 1 << 30);
+    // Touched: it has to be read again.
+    open_or_create(&derived).unwrap().write_all(&[0]).unwrap();
+    assert_eq!(cache.derived_get("base", &key), None);
+    assert_eq!(cache.derived_unproven("base", &key).unwrap().0, derived);
+    cache.derived_prove("base", &key).unwrap();
+    assert_eq!(cache.derived_get("base", &key), Some(derived));
     let error = cache.record_put("..", "x", b"").unwrap_err().to_string();
     assert!(error.starts_with("'..' can't be a name in the cache"), "{error}");
     assert!(cache.record_get("a", "b/c").is_err());
@@ -70,6 +84,96 @@ fn a_bad_blob_is_named_and_removed() {
     assert_eq!((verified.files, verified.bad), (2, vec![bad.path]));
     let cache = Cache::open(&root, NOW).unwrap();
     assert!(cache.get(&good.digest).is_some() && cache.get(&bad.digest).is_none());
+}
+
+#[test]
+fn a_blob_that_was_touched_is_hashed_before_it_is_believed() {
+    let (_folder, cache) = cache();
+    let blob = cache.put_bytes(b"blob").unwrap();
+    let other = || Cache::open(cache.root(), NOW).unwrap();
+    assert_eq!(other().look(&blob.digest), Found::Sound(blob.clone()));
+    let write = |bytes: &[u8]| open_or_create(&blob.path).unwrap().write_all(bytes).unwrap();
+    write(b"BLOB");
+    for cache in [&cache, &other()] {
+        assert_eq!(cache.look(&blob.digest), Found::Damaged(blob.path.clone()));
+        assert_eq!(cache.get(&blob.digest), None);
+    }
+    // Whoever puts it again replaces it, by whatever way.
+    assert_eq!(cache.put_bytes(b"blob").unwrap(), blob);
+    assert_eq!(files::read(&blob.path, 4).unwrap(), b"blob");
+    write(b"");
+    open_or_create(&blob.path).unwrap().set_len(1).unwrap();
+    let pending = cache.pending().unwrap();
+    pending.write_at(b"blob", 0).unwrap();
+    assert_eq!(other().put(pending, &blob.digest).unwrap(), blob);
+    assert_eq!(files::read(&blob.path, 4).unwrap(), b"blob");
+    // Touched, and right.
+    write(b"blob");
+    assert_eq!(other().get(&blob.digest), Some(blob));
+}
+
+#[test]
+fn one_who_doubts_believes_no_record() {
+    let (_folder, cache) = cache();
+    let blob = cache.put_bytes(b"blob").unwrap();
+    open_or_create(&blob.path).unwrap().write_all(b"BLOB").unwrap();
+    cache.hashed(sound::BLOBS, &blob.digest, &blob.path).unwrap();
+    assert!(cache.get(&blob.digest).is_some(), "the record says so");
+    let doubting = cache.doubting();
+    assert!(doubting.is_doubting() && !doubting.believing().is_doubting());
+    assert_eq!(doubting.get(&blob.digest), None);
+    // And from then on, nobody believes it.
+    assert_eq!(cache.believing().get(&blob.digest), None);
+}
+
+#[test]
+fn a_blob_is_marked_as_used_without_being_touched() {
+    let (_folder, cache) = cache();
+    let blob = cache.put_bytes(b"blob").unwrap();
+    let record = cache.root().join("records/stamp-blob").join(blob.digest.to_string());
+    let (soon, flags) = (TimeSpec::new(4_000_000_000, 0), UtimensatFlags::FollowSymlink);
+    utimensat(AT_FDCWD, &record, &soon, &soon, flags).unwrap();
+    let used_s = || {
+        let entries = cache.list().unwrap();
+        entries.iter().find(|entry| entry.path == blob.path).unwrap().used_s
+    };
+    assert_eq!(used_s(), 4_000_000_000);
+    let before = Stamp::of(&blob.path).unwrap();
+    Cache::open(cache.root(), NOW).unwrap().get(&blob.digest).unwrap();
+    assert!(used_s() < 4_000_000_000);
+    assert_eq!(Stamp::of(&blob.path).unwrap(), before);
+}
+
+#[test]
+fn verifying_counts_what_it_reads() {
+    struct Counts(std::cell::Cell<(u64, u64)>);
+    impl crate::progress::Progress for std::sync::Mutex<Counts> {
+        fn begin(&self, _: &str, _: &str, total: Option<u64>) {
+            self.lock().unwrap().0.get_mut().0 = total.unwrap();
+        }
+        fn advance(&self, _: &str, amount: u64) {
+            self.lock().unwrap().0.get_mut().1 += amount;
+        }
+        fn end(&self, _: &str, _: &str) {}
+        fn say(&self, _: &str) {}
+    }
+    let (_folder, cache) = cache();
+    let mut writer = cache.writer().unwrap();
+    [&[0; 1 << 20][..], &[1; 10], &[0; 1 << 20]].iter().for_each(|bytes| writer.push(bytes).unwrap());
+    writer.finish().unwrap();
+    let pending = cache.derived_pending("base", &Digest::of(b"x")).unwrap();
+    pending.write_at(b"data", 5 << 20).unwrap();
+    pending.set_size(64 << 30).unwrap();
+    let mut lister = Lister::default();
+    lister.push(b"data", 5 << 20);
+    cache.derived_put(pending, &lister.finish(64 << 30).digest()).unwrap();
+    let root = cache.root().to_owned();
+    drop(cache);
+    let counts = std::sync::Mutex::new(Counts((0, 0).into()));
+    let verified = Alone::open(&root, NOW).unwrap().verify(&counts).unwrap();
+    assert!(verified.bad.is_empty(), "{verified:?}");
+    let size = (64 << 30) + (2 << 20) + 10;
+    assert_eq!(counts.into_inner().unwrap().0.get(), (size, size));
 }
 
 #[test]
@@ -139,7 +243,7 @@ fn a_partial_download_goes_on_and_becomes_a_blob() {
     hasher.update(b"def");
     let blob = cache.put_partial(partial, &hasher.finish()).unwrap();
     assert_eq!((blob.digest, blob.size), (Digest::of(b"abcdef"), 6));
-    assert_eq!(cache.list().unwrap().len(), 1);
+    assert_eq!(files_of(&cache), 1);
 }
 
 #[test]

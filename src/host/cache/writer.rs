@@ -41,10 +41,7 @@ impl<'a> Writer<'a> {
     pub fn finish(self) -> Result<Blob, CacheError> {
         self.pending.set_size(self.size)?;
         let digest = self.hasher.finish();
-        match self.cache.get(&digest) {
-            Some(blob) => Ok(blob),
-            None => self.cache.put(self.pending, &digest),
-        }
+        self.cache.put(self.pending, &digest)
     }
 }
 

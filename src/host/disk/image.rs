@@ -54,6 +54,18 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Calls the image `name` where its bytes are to blame: the file in the cache is nobody's.
+    #[must_use]
+    pub fn called(self, name: &str) -> Self {
+        match self {
+            Self::Qcow2 { source, .. } => Self::Qcow2 { path: PathBuf::from(name), source },
+            Self::Unknown { what, .. } => Self::Unknown { path: PathBuf::from(name), what },
+            Self::File(error) => Self::File(error),
+        }
+    }
+}
+
 /// A raw image: the file is the disk.
 #[derive(Debug)]
 pub struct RawFile {

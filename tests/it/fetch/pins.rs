@@ -239,6 +239,69 @@ fn offline_needs_the_cache_and_nothing_else() {
 }
 
 #[test]
+fn what_the_cache_has_damaged_is_fetched_again_or_named() {
+    let kiln = kiln().only("flannel");
+    let lock = kiln.lock();
+    let blob = kiln.cache.get(&Digest::of(b"flannel")).unwrap();
+    std::fs::write(&blob.path, b"FLANNEL").unwrap();
+    let offline = kiln.with_world(true, |world| pin(&kiln.manifest, Some(&lock), &Mode::Locked, world));
+    assert_eq!(
+        offline.unwrap_err().to_string(),
+        format!(
+            "flannel: {} is damaged: its bytes are not those of its name; --offline fetches nothing; run `kiln fetch` where \
+             there is a network",
+            blob.path.display()
+        )
+    );
+    assert!(kiln.pin(Some(&lock), &Mode::Locked).unwrap().moves.is_empty());
+    assert_eq!(std::fs::read(&blob.path).unwrap(), b"flannel");
+}
+
+#[test]
+fn a_lock_that_was_changed_by_hand_is_refused() {
+    let kiln = kiln();
+    let lock = kiln.lock();
+    let edited = |edit: &dyn Fn(&mut Lock)| {
+        let mut edited = lock.clone();
+        edit(&mut edited);
+        [Mode::Make, Mode::Locked].map(|mode| kiln.words(Some(&edited), &mode))
+    };
+    let files = |lock: &mut Lock, name: &str| std::mem::take(&mut lock.inputs.get_mut(name).unwrap().files);
+    for (name, file, size) in
+        [("nodelocal", "nodelocal", 5), ("flannel", "flannel-v0.27.4-linux-amd64.tar.gz", 7)]
+    {
+        let restore = format!("restore it, or run `kiln lock --upgrade {name}`");
+        let words = edited(&|lock| {
+            let files = files(lock, name).into_iter();
+            let files = files.map(|(file, pinned)| (file, LockedFile { size: 999, ..pinned }));
+            lock.inputs.get_mut(name).unwrap().files = files.collect();
+        });
+        let expected =
+            format!("{name}: the lock was changed by hand: {file} has {size} bytes, not 999; {restore}");
+        assert_eq!(words, [expected.clone(), expected]);
+        let words = edited(&|lock| {
+            let files = files(lock, name).into_values().map(|pinned| ("tool".to_owned(), pinned));
+            lock.inputs.get_mut(name).unwrap().files = files.collect();
+        });
+        let expected =
+            format!("{name}: the lock was changed by hand: its file is {file}, not tool; {restore}");
+        assert_eq!(words, [expected.clone(), expected]);
+    }
+    // More trust than there is.
+    let signed = |lock: &mut Lock| lock.inputs.get_mut("nodelocal").unwrap().trust = Trust::Given;
+    let mut edited = lock.clone();
+    signed(&mut edited);
+    assert_eq!(
+        kiln.words(Some(&edited), &Mode::Locked),
+        "the lock would change, and --locked refuses to change it; run `kiln lock`\nnodelocal: trust given -> first-use"
+    );
+    assert_eq!(
+        moves(&kiln.pin(Some(&edited), &Mode::Make).unwrap()),
+        ["nodelocal: trust given -> first-use"]
+    );
+}
+
+#[test]
 fn a_changed_upstream_file_is_an_error_with_both_digests() {
     let kiln = kiln().only("flannel");
     let lock = kiln.lock();
@@ -466,7 +529,7 @@ fn a_list_of_digests_without_the_file_is_told() {
     kiln.server.file("k8s/v1.34.2/bin/linux/amd64/kubelet.sha256", b"<html>sign in</html>");
     assert_eq!(
         kiln.words(None, &Mode::Make),
-        "kubelet: https://localhost/k8s/v1.34.2/bin/linux/amd64/kubelet.sha256 holds no sha256 of 'kubelet'"
+        "kubelet: https://localhost/k8s/v1.34.2/bin/linux/amd64/kubelet.sha256 holds no sha256 of 'kubelet', or several"
     );
 }
 
