@@ -49,7 +49,8 @@ impl Blobs for Cache {
         let blob = match self.look(digest) {
             Found::Sound(blob) => blob,
             Found::Damaged(path) => {
-                let what = format!("{} is damaged: its bytes are not those of its name", path.display());
+                let what =
+                    format!("{} is damaged: its bytes are not those of its name; run again", path.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
             Found::Nothing => return Err(io::ErrorKind::NotFound.into()),

@@ -99,6 +99,8 @@ impl VerifyError {
         match self {
             // What lies far away and did not answer; see `crate::cloud`.
             Self::Read { source, .. } if source.kind() == io::ErrorKind::TimedOut => Exit::TryAgain,
+            // A damaged file of the cache: it is fetched or made again.
+            Self::Inputs(source) if source.kind() == io::ErrorKind::InvalidData => Exit::TryAgain,
             Self::Read { .. } | Self::Inputs(_) | Self::Cache(_) => Exit::Failed,
             Self::Pin(error) if error.exit() == Exit::TryAgain => Exit::TryAgain,
             Self::Rebake(error) if error.exit() == Exit::TryAgain => Exit::TryAgain,

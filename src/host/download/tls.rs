@@ -18,7 +18,9 @@ pub(super) fn words(error: &Error) -> String {
             "its certificate is not valid yet, or this machine's clock is wrong".to_owned()
         }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-            format!("its certificate is for other names: {}", presented.join(", "))
+            // They come as the library shows them: `DnsName("localhost")`.
+            let names = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
+            format!("its certificate is for other names: {}", names.collect::<Vec<_>>().join(", "))
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is for no name".to_owned()

@@ -288,7 +288,7 @@ fn wrong_settings_are_told() {
     let proxy =
         Settings { ca_files: Vec::new(), https_proxy: Some("::".to_owned()), ..settings(&path, limits()) };
     assert!(words(proxy).starts_with("HTTPS_PROXY '::' is no address: "));
-    for scheme in ["socks5", "socks5h", "ftp"] {
+    for scheme in ["socks5", "socks5h"] {
         let proxy = Some(format!("{scheme}://user:secret@127.0.0.1:1"));
         let proxy = Settings { ca_files: Vec::new(), https_proxy: proxy, ..settings(&path, limits()) };
         assert_eq!(
