@@ -143,7 +143,7 @@ mod tests {
         let fix = "; restore it, or delete it and run `kiln lock`";
         let (before, input) = (text.find("  a:\n").unwrap(), text.find("  b:\n").unwrap());
         let twice = format!("{text}{}", &text[before..input]);
-        let (first, second) = (6, text.lines().count() + 1);
+        let (first, second) = (5, text.lines().count() + 1);
         assert_eq!(first, text[..before].lines().count() + 1);
         assert_eq!(
             words(&twice),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::*;
+use crate::digest::Digest;
 
 fn release(project: &str, version: &str) -> Release {
     Release { project: project.to_owned(), version: version.to_owned(), channel: None, mirror: None }
