@@ -54,7 +54,7 @@ impl Sparse {
         }
         let parts: Vec<(u64, u64)> =
             (0..count).map(|_| Ok((map.number()?, map.number()?))).collect::<io::Result<_>>()?;
-        map.to_block()?;
+        map.skip_block()?;
         let mut end = 0;
         for (offset, len) in &parts {
             if *offset < end || offset.checked_add(*len).is_none_or(|end| end > size) {
@@ -94,8 +94,8 @@ impl<R: Read> Map<'_, R> {
         }
     }
 
-    fn to_block(&mut self) -> io::Result<()> {
-        while self.taken % 512 != 0 {
+    fn skip_block(&mut self) -> io::Result<()> {
+        while !self.taken.is_multiple_of(512) {
             self.byte()?;
         }
         Ok(())
