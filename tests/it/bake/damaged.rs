@@ -8,7 +8,7 @@ use std::process::Command;
 
 use kiln::digest::Digest;
 
-use super::shop::{Shop, succeeded};
+use super::shop::Shop;
 use super::trouble::names;
 use crate::disk::bases::{Layout, run};
 
@@ -124,29 +124,4 @@ fn verify_believes_no_stamp() {
             assert!(told.contains("ROOT:/opt/big.bin"), "{told}");
         }
     }
-}
-
-#[test]
-fn what_verify_finds_damaged_is_healed_by_the_next_bake() {
-    let shop = shop();
-    let raw = crate::disk::bases::flatcar(Layout::Former);
-    let packed = super::shop::published_base(Layout::Former);
-    shop.edit(&packed.display().to_string(), &raw.display().to_string());
-    shop.bake("out", &[]);
-    let verify =
-        || shop.kiln(&["verify", "out/node.raw", "--folder", "image", "--offline"]).output().unwrap();
-    succeeded(&verify());
-    let lock = fs::read_to_string(shop.path("image/node.lock")).unwrap();
-    let lock = kiln::lock::parse(&lock, Path::new("node.lock")).unwrap();
-    let base = lock.inputs["base"].files.values().next().unwrap().sha256;
-    let [start] = partition_starts(&raw, 1);
-    damage(&blob(&shop, &base), start + 5000);
-    believe(&shop, &base);
-    let said = verify();
-    assert_eq!(said.status.code(), Some(75), "{said:?}");
-    let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("the base image: ") && said.contains(" is damaged: its bytes are not"), "{said}");
-    shop.bake("again", &["--offline", "--locked"]);
-    same(&shop, "out", "again");
-    succeeded(&verify());
 }
