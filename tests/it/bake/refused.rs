@@ -152,7 +152,7 @@ fn a_locked_bake_never_writes_the_lock() {
     let path = shop.path("image/node.lock");
     let text = fs::read_to_string(&path).unwrap();
     let mode = |bits| fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
-    let notes = fs::read(shop.path("image/files/tool")).unwrap().len();
+    let len = fs::read(shop.path("image/files/tool")).unwrap().len();
     let change = |from: &str, to: &str, words: &[&str]| {
         assert!(text.contains(from), "{text}");
         let changed = format!("# mine\n{}", text.replacen(from, to, 1));
@@ -161,12 +161,11 @@ fn a_locked_bake_never_writes_the_lock() {
         assert_eq!(fs::read_to_string(&path).unwrap(), changed);
         refused
     };
-    let size = format!("size: {notes}\n");
+    let size = |size| format!("      tool:\n        size: {size}\n");
     for words in [&["--locked"][..], &[]] {
-        let (code, said) = change(&size, "size: 999\n", words);
-        let right = format!(
-            "tool: the lock was changed by hand: tool has {notes} bytes, not 999; restore it, or run "
-        );
+        let (code, said) = change(&size(len), &size(999), words);
+        let right =
+            format!("tool: the lock was changed by hand: tool has {len} bytes, not 999; restore it, or run ");
         assert!(code == 1 && said.starts_with(&right), "{said}");
     }
     let (code, said) = change("      tool:\n", "      ../../etc/passwd:\n", &["--locked"]);
