@@ -2,6 +2,7 @@
 //! Launch: from a cluster's description to what an instance is given, and from there to Ready nodes. Look (the image),
 //! decide (plan), do (token, instances), and watch what the cluster shows.
 
+mod authority;
 #[cfg(feature = "aws")]
 mod birth;
 mod check;
@@ -12,6 +13,8 @@ mod error;
 pub mod farewell;
 #[cfg(feature = "aws")]
 mod group;
+#[cfg(feature = "aws")]
+mod grouping;
 mod layer;
 #[cfg(feature = "aws")]
 mod look;
@@ -33,16 +36,20 @@ mod user_data;
 #[cfg(feature = "aws")]
 mod watch;
 
+pub use authority::authorities;
 #[cfg(feature = "aws")]
 pub use birth::Failure;
+pub use check::is_name;
 pub use cluster::{Cluster, Group, Image, parse, schema};
 #[cfg(feature = "aws")]
 pub use error::LaunchError;
 #[cfg(feature = "aws")]
-pub use group::{Grouped, launch_group};
+pub use group::{Grouped, launch_group, rehearse_group};
+#[cfg(feature = "aws")]
+pub use grouping::Grouping;
 pub use network::Network;
 #[cfg(feature = "aws")]
-pub use plane::{PlaneDesk, launch_plane};
+pub use plane::{PlaneDesk, launch_plane, rehearse_plane};
 #[cfg(feature = "aws")]
 pub use run::{Desk, Launch, Launched, launch, rehearse};
 #[cfg(feature = "aws")]

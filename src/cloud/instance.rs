@@ -25,6 +25,8 @@ pub(super) const HOP_LIMIT: i32 = 1;
 /// The first name that EC2 recommends for volumes beside the root's ("Device names for volumes on Amazon EC2 instances"). With
 /// NVMe it is a name for EC2 alone.
 const DATA_DEVICE: &str = "/dev/sdf";
+/// A filter takes so many values ("Filtering API requests", EC2 API Reference).
+const VALUES_MAX: usize = 200;
 /// Results of a page; EC2 allows 1,000.
 const PAGE: i32 = 1000;
 
@@ -200,6 +202,21 @@ impl Region {
         self.described(About::Known, &tagged).await
     }
 
+    /// Returns those of the instances of these ids that EC2 still knows, however they are: asked by id, one that it has
+    /// forgotten would be an error for all of them.
+    ///
+    /// # Errors
+    /// The calls'; one for 200 ids.
+    pub async fn instances_left(&self, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+        let mut found = Vec::new();
+        for some in ids.chunks(VALUES_MAX) {
+            let filter = Filter::builder().name("instance-id").set_values(Some(some.to_vec())).build();
+            let left = self.ec2.describe_instances().filters(filter).max_results(PAGE);
+            found.extend(self.described(About::Known, &left).await?);
+        }
+        Ok(found)
+    }
+
     async fn described(
         &self,
         about: About,
@@ -255,10 +272,22 @@ impl Region {
     /// # Errors
     /// The call's; `OperationNotPermitted`, where one is protected.
     pub async fn terminate(&self, ids: &[String]) -> Result<(), CloudError> {
+        if self.terminated(ids).await? || ids.len() == 1 {
+            return Ok(());
+        }
+        // EC2 has forgotten one of them, and then it terminates none.
+        for id in ids {
+            self.terminated(std::slice::from_ref(id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Terminates all of these; returns whether EC2 knows them.
+    async fn terminated(&self, ids: &[String]) -> Result<bool, CloudError> {
         let request = || self.ec2.terminate_instances().set_instance_ids(Some(ids.to_vec())).send();
         match self.call("ec2:TerminateInstances", About::Known, request).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            Err(error) if error.is_not_found() => Ok(false),
+            answer => answer.map(|_| true),
         }
     }
 }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::access::{Access, AccessError, Credential, Limits, Proxy};
 use super::meta::or_default;
+use crate::marks;
 
 #[derive(Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -85,12 +86,7 @@ impl Access {
     /// # Errors
     /// If it is no kubeconfig, lacks something, asks for what this client does not do, or a file can't be read.
     pub fn from_kubeconfig(text: &str, read_file: &ReadFile<'_>) -> Result<Self, AccessError> {
-        // The library's reason may quote a line, and that may be a token.
-        let config: Config = serde_yaml::from_str(text).map_err(|error| {
-            let place = error.location().map(|at| format!(" (line {})", at.line())).unwrap_or_default();
-            AccessError::Kubeconfig(format!("it is no kubeconfig{place}"))
-        })?;
-        let (cluster, user) = current(config)?;
+        let (cluster, user) = current(config(text)?)?;
         let ca = value(
             "certificate-authority",
             cluster.certificate_authority_data,
@@ -108,6 +104,16 @@ impl Access {
             agent: concat!("kiln/", env!("CARGO_PKG_VERSION")).to_owned(),
         })
     }
+}
+
+/// Reads the text within bounds of size and depth; no reason quotes it, for it may hold a token.
+fn config(text: &str) -> Result<Config, AccessError> {
+    let (tree, faults) = marks::parse(text, 0);
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(wrong(format!("it is no kubeconfig (line {}): {}", fault.place.line, fault.what)));
+    }
+    let value = tree.map(|tree| tree.value()).unwrap_or_default();
+    serde_yaml::from_value(value).map_err(|_| wrong("it is no kubeconfig"))
 }
 
 fn wrong(what: impl Into<String>) -> AccessError {
@@ -251,6 +257,30 @@ mod tests {
             let said = read(&config(cluster, user)).unwrap_err();
             assert!(said.starts_with(why), "{said}");
         }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_once() {
+        let start = std::time::Instant::now();
+        for (text, why) in [
+            (
+                "[".repeat(200_000),
+                "kubeconfig: it is no kubeconfig (line 1): values lie deeper than 64 levels",
+            ),
+            (
+                "a: &a [x]\nb: *a\n".to_owned(),
+                "kubeconfig: it is no kubeconfig (line 1): anchors and aliases",
+            ),
+            (" ".repeat(2 << 20), "kubeconfig: it is no kubeconfig (line 1): the file has more than 1 MiB"),
+            (
+                "users: [{name: a, user: {token: 'hunter2}}]".to_owned(),
+                "kubeconfig: it is no kubeconfig (line",
+            ),
+        ] {
+            let said = read(&text).unwrap_err();
+            assert!(said.starts_with(why) && !said.contains("hunter2"), "{said}");
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
     }
 
     #[test]

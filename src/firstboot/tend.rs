@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// A node that restarts its kubelet, or loses the API server for a moment, is no reason to end a machine.
 pub const PATIENCE_S: u64 = 5 * 60;
+/// Where a group has one machine, nothing tells its own trouble from everybody's, which passes more often than not.
+pub const LONE_PATIENCE_S: u64 = 30 * 60;
 
 /// How a Node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +30,15 @@ pub enum Verdict {
 /// Returns what is made of a group: `counted` are the instances that it counts on, `nodes` the Nodes that there are by name.
 /// One without a Node is as one that is not Ready; how long a first boot may take is the group's own grace period.
 pub fn verdict(counted: &[String], nodes: &BTreeMap<String, Health>) -> Verdict {
+    let is_lone = counted.len() == 1;
+    let patience_s = if is_lone { LONE_PATIENCE_S } else { PATIENCE_S };
     let is_bad = |id: &&String| match nodes.get(*id) {
         Some(Health::Ready) => false,
-        Some(Health::NotReady(for_s)) => *for_s >= PATIENCE_S,
+        Some(Health::NotReady(for_s)) => *for_s >= patience_s,
         None => true,
     };
     let bad: Vec<String> = counted.iter().filter(is_bad).cloned().collect();
-    // Of one or two, one is half.
-    if counted.len() > 2 && bad.len() * 2 > counted.len() {
+    if !is_lone && bad.len() * 2 > counted.len() {
         return Verdict::Common(bad.len(), counted.len());
     }
     Verdict::Unhealthy(bad)
@@ -58,12 +61,16 @@ mod tests {
         assert_eq!(judged(&[ready, ("b", Health::NotReady(300))], &["a", "b"]), unhealthy(&["b"]));
         assert_eq!(judged(&[ready], &["a", "b"]), unhealthy(&["b"]), "it has no Node");
         assert_eq!(judged(&[ready, ("c", Health::NotReady(999))], &["a"]), unhealthy(&[]), "of no group");
-        assert_eq!(judged(&[], &["a"]), unhealthy(&["a"]));
+        assert_eq!(judged(&[], &["a"]), unhealthy(&["a"]), "no pod runs there");
+        assert_eq!(judged(&[("a", Health::NotReady(1799))], &["a"]), unhealthy(&[]), "the only one");
+        assert_eq!(judged(&[("a", Health::NotReady(1800))], &["a"]), unhealthy(&["a"]));
     }
 
     #[test]
     fn when_most_are_not_ready_no_machine_is_to_blame() {
         assert_eq!(judged(&[("a", Health::Ready)], &["a", "b", "c"]), Verdict::Common(2, 3));
         assert_eq!(judged(&[], &["a", "b", "c", "d"]), Verdict::Common(4, 4));
+        let both = [("a", Health::NotReady(300)), ("b", Health::NotReady(999))];
+        assert_eq!(judged(&both, &["a", "b"]), Verdict::Common(2, 2));
     }
 }

@@ -27,6 +27,12 @@ pub enum FleetError {
          route is still needed; remove it yourself"
     )]
     NoClaims,
+    /// Nothing says that the claims are those of the described cluster.
+    #[error(
+        "no instance of {0} runs, so nothing says that this kubeconfig's cluster is the one that its description means: what \
+         leads into the pod range may be others'; remove it yourself"
+    )]
+    NoInstance(String),
     /// Instances and Nodes have nothing to do with each other.
     #[error(
         "none of the {instances} running instances of {cluster} is a Node of this kubeconfig's cluster: is it the one that \

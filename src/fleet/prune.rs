@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::look::{FleetError, tables};
 use super::nodes::instance_of;
+use super::routes::is_others;
 use super::{Doomed, Routes, Seen, Wanted};
 use crate::audit::look::LookError;
 use crate::cloud::Region;
@@ -31,7 +32,7 @@ pub struct Pruned {
 /// Returns what would be removed.
 ///
 /// # Errors
-/// Where nothing says who needs a route, or the claims are another cluster's.
+/// Where nothing says who needs a route, or the claims may be another cluster's.
 pub fn plan(wanted: &Wanted, seen: &Seen, routes: &Routes) -> Result<Vec<Doomed>, FleetError> {
     let doomed = routes.doomed();
     if doomed.is_empty() {
@@ -42,9 +43,12 @@ pub fn plan(wanted: &Wanted, seen: &Seen, routes: &Routes) -> Result<Vec<Doomed>
     }
     let up: Vec<&str> =
         seen.members.iter().filter(|member| member.state.is_up()).map(|member| &*member.id).collect();
+    if up.is_empty() {
+        return Err(FleetError::NoInstance(wanted.name.clone()));
+    }
     let is_known = |id: &str| up.contains(&id);
     let mut nodes = seen.listed.nodes.iter();
-    if !up.is_empty() && !nodes.any(|node| is_known(instance_of(node).unwrap_or(&node.meta.name))) {
+    if !nodes.any(|node| is_known(instance_of(node).unwrap_or(&node.meta.name))) {
         return Err(FleetError::OtherCluster { instances: up.len(), cluster: wanted.name.clone() });
     }
     Ok(doomed)
@@ -66,7 +70,8 @@ pub async fn prune(
     for doomed in planned {
         let table = tables.iter().find(|table| table.id == doomed.table);
         let route = table.and_then(|table| table.route_to(&doomed.destination));
-        let is_same = route.is_some_and(|route| route.target == doomed.target);
+        let is_same =
+            route.is_some_and(|route| route.target == doomed.target && !is_others(route, &seen.members));
         if is_same && !is_claimed(doomed.index, client).await? {
             region.delete_route(&doomed.table, doomed.destination).await?;
             pruned.removed.push(doomed.clone());

@@ -54,6 +54,8 @@ pub enum Verdict {
     Led,
     /// Nobody claims its block: a node has left it behind.
     Unclaimed,
+    /// Nobody claims its block, and it leads to what is there and no instance of this cluster's.
+    Others,
     /// Its block's claim stands, and the Node that it names is gone.
     HolderGone,
     /// Its block's holder is no running instance of the cluster.
@@ -114,6 +116,7 @@ impl Verdict {
         match self {
             Self::Led => "led",
             Self::Unclaimed => "nobody claims it: --prune removes it",
+            Self::Others => "leads to a running machine that is not of this cluster: not --prune's to remove",
             Self::HolderGone => "its claim's Node is gone; the garbage collector frees the claim",
             Self::Dead => "its holder is no running instance: delete that Node",
             Self::BlackHole => "black hole: kiln-firstboot run on its holder leads it there",
@@ -143,8 +146,19 @@ impl Routes {
     }
 }
 
+/// Returns whether a route leads to something that is there and of none of these instances, whatever becomes of them: another
+/// cluster's node, say, whose claims nobody has asked for.
+pub(super) fn is_others(route: &Route, members: &[Instance]) -> bool {
+    let is_own = |member: &Instance| {
+        member.id == route.target || member.attached.interface.as_deref() == Some(route.target.as_str())
+    };
+    route.is_active && !members.iter().any(is_own)
+}
+
 struct Judge<'a> {
     ranges: &'a Ranges,
+    /// All of the cluster's instances, as far as they are not gone.
+    members: &'a [Instance],
     holders: BTreeMap<u32, Holder>,
     /// Running instances by interface.
     interfaces: BTreeMap<&'a str, &'a Instance>,
@@ -161,6 +175,7 @@ pub(super) fn judge(wanted: &Wanted, seen: &Seen) -> Routes {
     };
     let judge = Judge {
         ranges: &seen.listed.ranges,
+        members: &seen.members,
         holders: audit(&seen.listed).holders,
         interfaces: up().filter_map(|member| Some((member.attached.interface.as_deref()?, member))).collect(),
         nodes: seen.listed.nodes.iter().map(|node| (&*node.meta.uid, (node, member(node)))).collect(),
@@ -203,6 +218,7 @@ impl Judge<'_> {
             _ if route.is_propagated => Verdict::Announced,
             _ if self.ranges.is_reserved(index) => Verdict::Reserved,
             _ if !is_nodes => Verdict::Foreign,
+            None if is_others(route, self.members) => Verdict::Others,
             None => Verdict::Unclaimed,
             Some(holder) if !holder.is_live => Verdict::HolderGone,
             Some(holder) => match self.nodes.get(holder.uid.as_str()) {

@@ -44,7 +44,8 @@ fn address(number: usize) -> IpAddr {
 }
 
 fn route(destination: IpNet, target: &str) -> Route {
-    Route { destination, target: target.to_owned(), is_active: true, is_propagated: false }
+    let is_active = target != "eni-dead";
+    Route { destination, target: target.to_owned(), is_active, is_propagated: false }
 }
 
 /// Two nodes on blocks 5 and 9, led to them in both families by the one table of both subnets.
@@ -241,6 +242,8 @@ fn routes_are_told_apart_by_their_claims() {
     };
     assert_eq!(more("10.234.2.128/26", "eni-dead"), Verdict::Unclaimed);
     assert_eq!(more("fd00:1:0:a::/64", "eni-dead"), Verdict::Unclaimed);
+    assert_eq!(more("10.234.2.128/26", "eni-of-another-cluster"), Verdict::Others);
+    assert_eq!(more("10.234.2.128/26", "eni-1"), Verdict::Unclaimed, "of a node of ours");
     assert_eq!(more("10.234.2.128/26", "vgw-1"), Verdict::Foreign);
     assert_eq!(more("10.234.2.128/27", "eni-dead"), Verdict::NoBlock);
     assert_eq!(more("10.234.0.0/20", "eni-dead"), Verdict::NoBlock);
@@ -287,6 +290,12 @@ fn only_unclaimed_blocks_are_doomed_and_only_where_claims_say_so() {
     let words: Vec<String> = doomed(&found).unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(words, ["10.234.2.128/26 from rtb-a (leads to eni-dead, nobody claims b-10)"]);
 
+    // Nothing says whose the claims are.
+    for state in [InstanceState::Stopped, InstanceState::Terminated] {
+        let mut none = found.clone();
+        none.members.iter_mut().for_each(|member| member.state = state);
+        assert!(doomed(&none).unwrap_err().to_string().starts_with("no instance of demo runs, so "));
+    }
     // Another cluster's kubeconfig, whose pool is the same.
     let mut strange = found.clone();
     strange.listed.nodes.iter_mut().for_each(|node| node.provider_id.clear());

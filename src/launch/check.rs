@@ -17,6 +17,7 @@ const TAGS_TAKEN: [&str; 3] = ["aws:", "kiln:", "kiln."];
 /// "Tag restrictions", EC2 User Guide.
 const TAG_KEY_MAX: usize = 128;
 const TAG_VALUE_MAX: usize = 256;
+const NAME_MAX: usize = 32;
 /// Tags of a resource, kiln's own among them.
 const TAGS_MAX: usize = 40;
 
@@ -45,12 +46,17 @@ pub(super) fn cluster(raw: raw::Cluster, at: &At<'_>, report: &mut Report) -> Op
 
 fn named(found: Option<String>, at: &At<'_>, report: &mut Report) -> Option<String> {
     let found = found?;
-    if name::is_label(&found) && found.len() <= 32 {
+    if is_name(&found) {
         return Some(found);
     }
     let fix = "use lower-case letters, digits and '-', a letter or digit at both ends, 32 at most";
     report.wrong(at, format!("'{}' is no name of a cluster", shown(&found)), fix.to_owned());
     None
+}
+
+/// Returns whether a text may name a cluster: it is part of names of groups and parameters.
+pub fn is_name(text: &str) -> bool {
+    name::is_label(text) && text.len() <= NAME_MAX
 }
 
 fn region(found: Option<String>, at: &At<'_>, report: &mut Report) -> Option<String> {

@@ -97,7 +97,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Cluster, Problems> {
     }
     let Some(tree) = tree else { return Err(empty(report)) };
     let tree = secret::pruned(&At::root(&tree), &mut report).unwrap_or(tree);
-    let Some(fitting) = shape::check(&At::root(&tree), &schema(), &mut report) else {
+    let Some(fitting) = shape::check_leniently(&At::root(&tree), &schema(), &mut report) else {
         return Err(report.into_problems());
     };
     report.end_of_shapes();

@@ -93,6 +93,14 @@ pub enum LaunchError {
         /// Where its operator's key would have to be.
         key: PathBuf,
     },
+    /// A control plane that is on its way out.
+    #[error("cluster {cluster} has a control plane that is ending: {instance}; run again when it is off")]
+    PlaneEnding {
+        /// The cluster.
+        cluster: String,
+        /// The instance.
+        instance: String,
+    },
     /// The operator's key.
     #[error("can't use the key in {}", path.display())]
     Key {
@@ -152,6 +160,7 @@ impl LaunchError {
             Self::NotReady { limit_s: Some(_), .. }
             | Self::NotDrained { .. }
             | Self::NotEnded { .. }
+            | Self::PlaneEnding { .. }
             | Self::Group { .. } => Exit::TryAgain,
             _ => Exit::Failed,
         }

@@ -25,6 +25,8 @@ pub struct Farewell {
     pub is_whole: bool,
     /// They.
     pub instances: Vec<Going>,
+    /// What its control plane has shared and goes with it: names of parameters.
+    pub parameters: Vec<String>,
 }
 
 /// An instance that goes.
@@ -87,6 +89,7 @@ pub fn farewell(
         group: meant.group.clone(),
         is_whole: instances.iter().any(|going| going.role == "control-plane"),
         instances,
+        parameters: Vec::new(),
     }
 }
 
@@ -139,6 +142,7 @@ impl fmt::Display for Farewell {
             };
             writeln!(f, "  {id:<20} {role:<14} {}", if self.is_whole { "as it is" } else { &node })?;
         }
+        self.parameters.iter().try_for_each(|name| writeln!(f, "  {name} (parameter)"))?;
         if self.is_whole {
             writeln!(
                 f,

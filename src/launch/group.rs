@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::birth::Goal;
 use super::error::LaunchError;
+use super::grouping::Grouping;
 use super::plan::{self, Order};
 use super::run::{Desk, Launched, launched, name_of_run};
 use super::user_data::{Given, render};
 use super::watch::Watch;
 use super::{layer, look};
-use crate::cloud::NewGroup;
+use crate::cloud::{NewGroup, Region};
 use crate::host::interrupt;
 
 /// What came of a group.
@@ -26,26 +27,43 @@ pub struct Grouped {
     pub launched: Launched,
 }
 
+/// Decides what the launch of a group would do, and changes nothing.
+///
+/// # Errors
+/// What is wrong with the description in this region; calls that fail.
+pub async fn rehearse_group(order: &Order<'_>, max: u32, region: &Region) -> Result<Grouping, LaunchError> {
+    let image = look::image(order, region).await?;
+    look::token(order, region).await?;
+    let given = Given { ca: order.ca, shares_token: true, ..Given::default() };
+    let user_data = render(order.cluster, order.role, &given, order.form)?;
+    let launch = name_of_run()?;
+    let group = NewGroup {
+        name: plan::group_name(order.cluster),
+        subnets: order.cluster.group(order.role).subnets.clone(),
+        desired: order.count,
+        max: max.max(order.count),
+    };
+    let is_there = region.group(&group.name).await?.is_some();
+    Ok(Grouping {
+        cluster: order.cluster.name.clone(),
+        region: order.cluster.region.clone(),
+        template: plan::template(order, &image, &launch, &user_data),
+        launch,
+        group,
+        is_there,
+    })
+}
+
 /// Makes a group of workers and waits until all are Ready; one that is there is changed, and goes on by itself.
 ///
 /// # Errors
 /// What is wrong; instances that do not become nodes. The group goes on to replace them.
 pub async fn launch_group(order: &Order<'_>, max: u32, desk: &Desk<'_>) -> Result<Grouped, LaunchError> {
-    let image = look::image(order, desk.region).await?;
-    look::token(order, desk.region).await?;
-    let given = Given { ca: order.ca, shares_token: true, ..Given::default() };
-    let user_data = render(order.cluster, order.role, &given, order.form)?;
-    let run = name_of_run()?;
-    let name = plan::group_name(order.cluster);
-    let new = NewGroup {
-        name: name.clone(),
-        subnets: order.cluster.group(order.role).subnets.clone(),
-        desired: order.count,
-        max: max.max(order.count),
-    };
-    let there = desk.region.group(&name).await?;
-    desk.region.template(&name, &plan::template(order, &image, &run, &user_data)).await?;
-    if there.is_some() {
+    let Grouping { launch: run, group: new, template, is_there, .. } =
+        rehearse_group(order, max, desk.region).await?;
+    let name = new.name.clone();
+    desk.region.template(&name, &template).await?;
+    if is_there {
         desk.region.resize_group(&new).await?;
         desk.region.refresh_group(&name).await?;
         return Ok(Grouped { group: name, is_rolled: true, launched: launched(order, &run, Vec::new()) });

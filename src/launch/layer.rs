@@ -2,6 +2,7 @@
 //! Layer: what the nodes of a role are told, as a layer of settings: the description's own, and what follows from it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
@@ -9,11 +10,14 @@ use super::cluster::Cluster;
 use super::user_data::Given;
 use crate::marks::at::At;
 use crate::marks::report::Report;
+use crate::marks::{self, shape};
 use crate::names::SHARED_TOKEN;
+use crate::problem::{Problem, Problems};
 #[cfg(feature = "aws")]
 use crate::resource::is_id;
+use crate::settings::keys::{self, Scope};
 use crate::settings::ranges::Cut;
-use crate::settings::{Role, VERSION, check as settings};
+use crate::settings::{Role, VERSION, check as settings, secret};
 
 /// kubeadm's `bindPort`.
 const API_PORT: u16 = 6443;
@@ -147,19 +151,45 @@ pub(super) fn check(cluster: &Cluster, at: &At<'_>, report: &mut Report) {
         return;
     }
     for (role, key) in [(Role::ControlPlane, "control_plane"), (Role::Worker, "workers")] {
-        let text = text(cluster, role, &Given::default());
-        let (Some(tree), _) = crate::marks::parse(&text, 0) else { continue };
-        let mut own = Report::new(std::path::Path::new(""));
-        settings::check(&At::root(&tree), &Cut::default(), settings::Extent::Part, &mut own);
-        for problem in own.into_problems().0 {
+        for problem in wrong(&text(cluster, role, &Given::default())).0 {
             let what = format!("all settings of this role together: {}: {}", problem.key, problem.what);
             report.wrong_key(&at.key(key), what, problem.fix);
         }
     }
 }
 
+/// Returns the layer as a text in which a node finds nothing wrong, and nobody a secret: what is given beside the description
+/// is judged here.
+///
+/// # Errors
+/// All that a node would refuse, or that is not for others to see.
+pub(super) fn judged(cluster: &Cluster, role: Role, given: &Given<'_>) -> Result<String, Problems> {
+    let text = text(cluster, role, given);
+    let wrong = wrong(&text);
+    if wrong.0.is_empty() { Ok(text) } else { Err(wrong) }
+}
+
+/// Returns what is wrong with a layer by a node's own rules; what other layers may say is not missed.
+fn wrong(text: &str) -> Problems {
+    let mut report = Report::new(Path::new("settings in user-data"));
+    let (tree, faults) = marks::parse(text, 0);
+    for fault in faults {
+        report.add(fault.place, &fault.key, fault.what, fault.fix);
+    }
+    let tree = tree.and_then(|tree| secret::pruned(&At::root(&tree), &mut report));
+    let fitting =
+        tree.and_then(|tree| shape::check(&At::root(&tree), &keys::schema(Scope::Part), &mut report));
+    report.end_of_shapes();
+    if let Some(fitting) = fitting {
+        settings::check(&At::root(&fitting), &Cut::default(), settings::Extent::Part, &mut report);
+    }
+    // Places in a text that nobody has written help nobody.
+    let placeless = |problem: Problem| Problem { place: None, ..problem };
+    Problems(report.into_problems().0.into_iter().map(placeless).collect())
+}
+
 /// Returns the layer as a text.
-pub(super) fn text(cluster: &Cluster, role: Role, given: &Given<'_>) -> String {
+fn text(cluster: &Cluster, role: Role, given: &Given<'_>) -> String {
     let yaml =
         serde_yaml::to_string(&layer(cluster, role, given)).expect("settings hold nothing that YAML can't");
     format!("# Cluster {}, role {}; written by kiln.\n{yaml}", cluster.name, word(role))

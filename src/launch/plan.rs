@@ -77,6 +77,11 @@ pub fn group_name(cluster: &Cluster) -> String {
     layer::group_name(cluster)
 }
 
+/// Returns the path of parameters below which the cluster's control plane shares what is public.
+pub fn share_path(cluster: &Cluster) -> String {
+    layer::share(cluster)
+}
+
 /// Returns what a group's instances are: as those of a launch, but in whatever subnet, and without the tag of a run.
 pub fn template(order: &Order<'_>, image: &str, run: &str, user_data: &str) -> NewInstances {
     let Order { cluster, role, .. } = *order;

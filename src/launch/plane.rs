@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::birth::Goal;
 use super::error::LaunchError;
-use super::plan::{Order, plan};
+use super::plan::{Order, Plan, plan};
 use super::run::{Launched, launched, name_of_run};
 use super::tag;
 use super::trust::{self, NoKey, Shared};
@@ -57,20 +57,14 @@ impl std::fmt::Debug for PlaneDesk<'_> {
 /// # Errors
 /// What is wrong; an instance that does not become a control plane. It goes on to run.
 pub async fn launch_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Launched, LaunchError> {
-    if desk.kubeconfig.exists() {
-        return Err(LaunchError::Kubeconfig(desk.kubeconfig.to_owned()));
-    }
-    let there = existing(order, desk.region).await?;
+    let there = standing(order, desk).await?;
     let key_file = beside(desk.kubeconfig);
-    if let Some(instance) = there.as_ref().filter(|_| !key_file.exists()) {
-        return Err(LaunchError::Plane {
-            cluster: order.cluster.name.clone(),
-            instance: instance.id.clone(),
-            key: key_file,
-        });
-    }
     let key = key(&key_file)?;
     let share = layer::share(order.cluster);
+    let stale = match there {
+        Some(_) => None,
+        None => forget(&share, desk).await?,
+    };
     let goal = Goal::Shared { path: share.clone() };
     let mut watch = Watch::new((desk.region, None), desk.progress, None, goal);
     let (run, instance) = match there {
@@ -89,7 +83,9 @@ pub async fn launch_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Lau
         attach(&volume, &instance.id, desk).await?;
     }
     let shared = watch
-        .until_shared(&trust::names(&share), desk.limit, |found| trust::shared(found, &share, &key))
+        .until_shared(&trust::names(&share), desk.limit, |found| {
+            trust::shared(found, &share, &key, stale.as_deref())
+        })
         .await?;
     let client = open(order, desk, &shared, &key_file, &key)?;
     desk.progress.say(&format!("{} is written", desk.kubeconfig.display()));
@@ -99,17 +95,59 @@ pub async fn launch_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Lau
     Ok(launched(order, &run, std::mem::take(&mut watch.births)))
 }
 
-/// Returns the cluster's control plane, if it has one.
+/// Decides what the launch of a control plane would do, and changes nothing: it makes no key, and another one stands in.
+///
+/// # Errors
+/// As [`launch_plane`]'s, as far as they are known beforehand.
+pub async fn rehearse_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Plan, LaunchError> {
+    let there = standing(order, desk).await?;
+    let mut plan = decide(order, desk, &entropy::key_pem()?).await?;
+    if let Some(instance) = there {
+        desk.progress.say(&format!("{} is there already; a launch goes on with it", instance.id));
+        plan.calls.clear();
+    }
+    Ok(plan)
+}
+
+/// Returns the control plane that a launch would go on with, if the cluster has one.
+async fn standing(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<Option<Instance>, LaunchError> {
+    if desk.kubeconfig.exists() {
+        return Err(LaunchError::Kubeconfig(desk.kubeconfig.to_owned()));
+    }
+    let there = existing(order, desk.region).await?;
+    let key = beside(desk.kubeconfig);
+    let (cluster, state) = (order.cluster.name.clone(), there.as_ref().map(|it| it.state));
+    match there {
+        // Until it is off it shares what the next one shares, by the same names.
+        Some(Instance { id: instance, .. }) if state == Some(InstanceState::Ending) => {
+            Err(LaunchError::PlaneEnding { cluster, instance })
+        }
+        Some(Instance { id: instance, .. }) if !key.exists() => {
+            Err(LaunchError::Plane { cluster, instance, key })
+        }
+        there => Ok(there),
+    }
+}
+
+/// Returns the cluster's control plane, if it has one; one that comes or stays rather than one that goes.
 async fn existing(order: &Order<'_>, region: &Region) -> Result<Option<Instance>, LaunchError> {
     let found = region.instances_tagged(tag::CLUSTER, &order.cluster.name).await?;
     let role = layer::word(Role::ControlPlane);
-    Ok(found.into_iter().find(|instance| {
-        let is_up = matches!(
-            instance.state,
-            InstanceState::Pending | InstanceState::Running | InstanceState::Stopped
-        );
-        is_up && instance.tags.get(tag::ROLE).map(String::as_str) == Some(role)
-    }))
+    let is_plane = |it: &Instance| it.tags.get(tag::ROLE).map(String::as_str) == Some(role);
+    Ok(found.into_iter().filter(is_plane).min_by_key(|it| it.state == InstanceState::Ending))
+}
+
+/// Removes what an earlier control plane of this name has left, since it would pass for the new one's: the operator may have the
+/// same key. Returns the operator's certificate that was there, which a read may find for a moment more.
+async fn forget(share: &str, desk: &PlaneDesk<'_>) -> Result<Option<String>, LaunchError> {
+    let names = trust::all_names(share);
+    let found = desk.region.parameters(&names).await?;
+    for name in found.keys() {
+        desk.region.delete_parameter(name).await?;
+        desk.progress.say(&format!("{name} was an earlier cluster's, and is removed"));
+    }
+    let [_, operator] = trust::names(share);
+    Ok(found.get(&operator).cloned())
 }
 
 /// Attaches the data volume as soon as the instance runs, unless it has it. Of one that ends the watch tells.
@@ -151,14 +189,20 @@ fn key(path: &Path) -> Result<String, LaunchError> {
     Ok(key)
 }
 
-async fn make(order: &Order<'_>, desk: &PlaneDesk<'_>, key: &str) -> Result<(String, Instance), LaunchError> {
+/// Looks and decides.
+async fn decide(order: &Order<'_>, desk: &PlaneDesk<'_>, key: &str) -> Result<Plan, LaunchError> {
     let image = look::image(order, desk.region).await?;
     let request = trust::request(key, desk.operator)
         .map_err(|source| LaunchError::Key { path: beside(desk.kubeconfig), source })?;
     let given = Given { operator: Some(&request), shares_token: desk.shares_token, ..Given::default() };
     let user_data = render(order.cluster, order.role, &given, order.form)?;
     let run = name_of_run()?;
-    let plan = plan(order, &image, &run, &user_data);
+    Ok(plan(order, &image, &run, &user_data))
+}
+
+async fn make(order: &Order<'_>, desk: &PlaneDesk<'_>, key: &str) -> Result<(String, Instance), LaunchError> {
+    let plan = decide(order, desk, key).await?;
+    let run = plan.launch.clone();
     interrupt::leaves(&format!(
         "an instance may have the tag {}={run}; run it again to go on, or kiln launch --terminate ends it",
         tag::LAUNCH

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::error::LaunchError;
 use super::farewell::{Farewell, Going, Known, Meant, farewell, leaving};
-use super::tag;
+use super::{tag, trust};
 use crate::cloud::{InstanceState, Region};
 use crate::cluster::{ApiError, ApiErrorKind, Client, ObjectRef, Pod};
 use crate::names::ALLOW_DELETE;
@@ -31,6 +31,8 @@ pub struct Leaving<'a> {
     pub limit: Duration,
     /// Whether pods are given time to leave.
     pub drains: bool,
+    /// The path of parameters below which the cluster's control plane shares what is public.
+    pub share: &'a str,
 }
 
 impl std::fmt::Debug for Leaving<'_> {
@@ -55,6 +57,10 @@ pub async fn look_back(cluster: &str, meant: &Meant, desk: &Leaving<'_>) -> Resu
         && desk.region.group(group).await?.is_none()
     {
         going.group = None;
+    }
+    if going.is_whole {
+        let shared = desk.region.parameters(&trust::all_names(desk.share)).await?;
+        going.parameters = shared.into_keys().collect();
     }
     let Some(client) = desk.client.filter(|_| !going.is_whole) else { return Ok(going) };
     let nodes = client.nodes().await.map_err(failed("can't list Nodes"))?;
@@ -94,6 +100,11 @@ pub async fn terminate(going: &Farewell, desk: &Leaving<'_>) -> Result<(), Launc
             .await
             .map_err(failed("can't delete the Node of a machine that is off"))?;
         desk.progress.say(&format!("{id} is off, and its Node is deleted"));
+    }
+    // Whoever launches the next one of this name is not to find them.
+    for name in &going.parameters {
+        desk.region.delete_parameter(name).await?;
+        desk.progress.say(&format!("{name} is removed"));
     }
     Ok(())
 }
@@ -160,16 +171,9 @@ async fn ended(going: &Farewell, desk: &Leaving<'_>) -> Result<(), LaunchError> 
         return Ok(());
     }
     loop {
-        let found = desk.region.instances(&going.ids()).await;
-        let left: Vec<String> = match found {
-            // EC2 has forgotten them.
-            Err(error) if error.is_not_found() => Vec::new(),
-            found => found?
-                .into_iter()
-                .filter(|it| it.state != InstanceState::Terminated)
-                .map(|it| it.id)
-                .collect(),
-        };
+        let known = desk.region.instances_left(&going.ids()).await?;
+        let is_there = known.into_iter().filter(|it| it.state != InstanceState::Terminated);
+        let left: Vec<String> = is_there.map(|it| it.id).collect();
         if left.is_empty() {
             return Ok(());
         }

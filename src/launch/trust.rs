@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData as _};
 use serde_json::json;
 use x509_parser::pem::parse_x509_pem;
 
-use crate::names::{SHARED_CA, SHARED_OPERATOR};
+use crate::names::{SHARED_CA, SHARED_OPERATOR, SHARED_TOKEN};
 
 /// The operator's key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,11 @@ pub struct Shared {
     pub ca: String,
     /// The operator's certificate (PEM).
     pub certificate: String,
+}
+
+/// Returns the names of all parameters that a control plane may have shared below a path.
+pub fn all_names(path: &str) -> [String; 3] {
+    [SHARED_CA, SHARED_OPERATOR, SHARED_TOKEN].map(|name| format!("{path}/{name}"))
 }
 
 /// Returns the names of the parameters below a path: CA, certificate.
@@ -43,10 +48,19 @@ pub fn request(key_pem: &str, name: &str) -> Result<String, NoKey> {
     request.map_err(|error| NoKey(error.to_string()))
 }
 
-/// Returns what is shared, once it is there and for this key: what an earlier cluster of the same name has left is none.
-pub fn shared(found: &BTreeMap<String, String>, path: &str, key_pem: &str) -> Option<Shared> {
+/// Returns what is shared, once it is there and for this key: what an earlier cluster of the same name has left is none, though
+/// its operator had the same key; `stale` is the certificate that was there before the control plane was.
+pub fn shared(
+    found: &BTreeMap<String, String>,
+    path: &str,
+    key_pem: &str,
+    stale: Option<&str>,
+) -> Option<Shared> {
     let [ca, operator] = names(path);
     let (ca, certificate) = (found.get(&ca)?.clone(), found.get(&operator)?.clone());
+    if stale == Some(certificate.as_str()) {
+        return None;
+    }
     let key = KeyPair::from_pem(key_pem).ok()?;
     let (_, pem) = parse_x509_pem(certificate.as_bytes()).ok()?;
     let is_of_key = pem.parse_x509().ok()?.public_key().raw == key.subject_public_key_info();
@@ -83,11 +97,13 @@ mod tests {
     fn what_is_shared_counts_if_it_is_for_the_operators_key() {
         let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let mut found = BTreeMap::from([("/p/ca".to_owned(), "CA".to_owned())]);
-        assert_eq!(shared(&found, "/p", &key.serialize_pem()), None);
+        assert_eq!(shared(&found, "/p", &key.serialize_pem(), None), None);
         found.insert("/p/operator".to_owned(), certificate(&other));
-        assert_eq!(shared(&found, "/p", &key.serialize_pem()), None, "of an earlier cluster");
-        found.insert("/p/operator".to_owned(), certificate(&key));
-        let shared = shared(&found, "/p", &key.serialize_pem()).unwrap();
+        assert_eq!(shared(&found, "/p", &key.serialize_pem(), None), None, "of an earlier cluster");
+        let earlier = certificate(&key);
+        found.insert("/p/operator".to_owned(), earlier.clone());
+        assert_eq!(shared(&found, "/p", &key.serialize_pem(), Some(&earlier)), None, "of one with this key");
+        let shared = shared(&found, "/p", &key.serialize_pem(), None).unwrap();
         let text = kubeconfig("demo", "https://10.0.1.10:6443", &shared, "demo.key");
         assert!(text.contains("client-key: demo.key") && !text.contains("PRIVATE"), "{text}");
         let read = |path: &str| Ok::<_, String>(format!("read {path}"));

@@ -11,6 +11,7 @@ use tera::{Context, Tera};
 
 use super::cluster::Cluster;
 use super::layer;
+use crate::problem::Problems;
 use crate::settings::Role;
 use crate::settings::token::Token;
 
@@ -40,6 +41,9 @@ pub enum UserDataError {
         "the user-data has {0} bytes, and EC2 takes {MAX_BYTES}; move settings into the image, or give fewer CA certificates"
     )]
     TooLong(usize),
+    /// What a node would refuse, or nobody may see.
+    #[error(transparent)]
+    Problems(#[from] Problems),
     /// The template.
     #[error("the template in cloud-config/ can't be rendered")]
     Template(#[from] tera::Error),
@@ -61,9 +65,9 @@ pub struct Given<'a> {
 /// Renders the user-data of a role.
 ///
 /// # Errors
-/// When it would be too long for an instance.
+/// When a node would refuse it, it holds a secret that is none of its own, or it would be too long for an instance.
 pub fn render(cluster: &Cluster, role: Role, given: &Given<'_>, form: Form) -> Result<String, UserDataError> {
-    let mut files = vec![file(SETTINGS, &layer::text(cluster, role, given))];
+    let mut files = vec![file(SETTINGS, &layer::judged(cluster, role, given)?)];
     if let Some(token) = given.token {
         files.extend(token_files(token, form));
     }

@@ -16,12 +16,19 @@ use crate::nearest::nearest;
 
 /// Returns the part of the tree that fits `schema`, if the top fits at all.
 pub fn check(at: &At<'_>, schema: &Value, report: &mut Report) -> Option<Node> {
-    Shape { root: schema, report }.check(at, schema)
+    Shape { root: schema, report, is_lenient: false }.check(at, schema)
+}
+
+/// As [`check`], but a map that lacks a key is left in, so that what else is wrong with it is told as well: for types that can
+/// be without every key.
+pub fn check_leniently(at: &At<'_>, schema: &Value, report: &mut Report) -> Option<Node> {
+    Shape { root: schema, report, is_lenient: true }.check(at, schema)
 }
 
 struct Shape<'s, 'r> {
     root: &'s Value,
     report: &'r mut Report,
+    is_lenient: bool,
 }
 
 impl<'s> Shape<'s, '_> {
@@ -164,7 +171,8 @@ impl<'s> Shape<'s, '_> {
     fn has_required(&mut self, at: &At<'_>, schema: &Value, kept: &[Entry], meant: &[&str]) -> bool {
         let mut has_all = true;
         for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            has_all &= kept.iter().any(|entry| entry.key == key) || is_lenient(at);
+            // The top is validated section by section, so a missing one does not hide the others.
+            has_all &= self.is_lenient || at.path.is_empty() || kept.iter().any(|entry| entry.key == key);
             let child = at.key(key);
             if child.node.is_none() && !meant.contains(&key) {
                 let description = self.resolve(&schema["properties"][key])["description"].as_str();
@@ -201,11 +209,6 @@ impl<'s> Shape<'s, '_> {
             }
         }
     }
-}
-
-/// The top is validated section by section, so a missing one does not hide the others.
-fn is_lenient(at: &At<'_>) -> bool {
-    at.path.is_empty()
 }
 
 fn first_sentence(text: Option<&str>) -> String {

@@ -18,7 +18,8 @@ use crate::reference::Reference;
 use crate::resource::is_id;
 use crate::version::Version;
 
-pub use cloud::is_metadata;
+pub use api::wrong_of_ca;
+pub use cloud::{is_metadata, is_parameter};
 
 /// Whether more layers follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,11 +14,16 @@ const IMAGES_AND_SNAPSHOTS: &[&str] =
 const PARAMETERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/*"];
 const TEMPLATES: &[&str] = &["arn:{partition}:ec2:*:*:launch-template/*"];
 /// Groups that kiln makes have such names.
-const GROUPS: &[&str] = &["arn:{partition}:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/kiln-*"];
+const GROUPS: &[&str] = &[
+    "arn:{partition}:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/kiln-{cluster}-worker",
+    // That of image/aws/cluster.yaml.
+    "arn:{partition}:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/kiln-{cluster}-workers",
+];
+const SPOT_ROLES: &[&str] = &["arn:{partition}:iam::*:role/aws-service-role/spot.amazonaws.com/*"];
 const SCALING_ROLES: &[&str] = &["arn:{partition}:iam::*:role/aws-service-role/autoscaling.amazonaws.com/*"];
-/// What control planes share.
-const CLUSTERS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/*"];
-const TOKENS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/*/token"];
+/// What a control plane shares.
+const SHARED: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/{cluster}/*"];
+const TOKENS: &[&str] = &["arn:{partition}:ssm:*:*:parameter{parameters}/clusters/{cluster}/token"];
 const TABLES: &[&str] = &["arn:{partition}:ec2:*:*:route-table/*"];
 const INTERFACES: &[&str] = &["arn:{partition}:ec2:*:*:network-interface/*"];
 const KEYS: &[&str] = &["arn:{partition}:kms:*:*:key/*"];
@@ -41,20 +46,27 @@ const TAGGED: &[&str] = &[
 ];
 const ROLES: &[&str] = &["arn:{partition}:iam::*:role/*"];
 
-type Condition = Option<(&'static str, &'static str, &'static [&'static str])>;
+/// All of them have to hold: operator, key and values.
+type Conditions = &'static [(&'static str, &'static str, &'static [&'static str])];
 
 /// What kiln has made bears the digest of its image as a tag.
-const OURS: Condition = Some(("Null", "aws:ResourceTag/kiln:image", &["false"]));
+const OURS: Conditions = &[("Null", "aws:ResourceTag/kiln:image", &["false"])];
 /// Tags are given with the creation and never later.
-const AT_CREATION: Condition =
-    Some(("StringEquals", "ec2:CreateAction", &["RegisterImage", "StartSnapshot"]));
+const AT_CREATION: Conditions = &[("StringEquals", "ec2:CreateAction", &["RegisterImage", "StartSnapshot"])];
 /// Keys are used through the service that stores the snapshot, and by nothing else.
-const VIA_EC2: Condition = Some(("StringLike", "kms:ViaService", &["ec2.*.amazonaws.com"]));
+const VIA_EC2: Conditions = &[("StringLike", "kms:ViaService", &["ec2.*.{suffix}"])];
+const OF_CLUSTER: (&str, &str, &[&str]) = ("StringLike", "aws:ResourceTag/kiln:cluster", &["{cluster}"]);
+const OF_VPC: (&str, &str, &[&str]) = ("ArnLike", "ec2:Vpc", &["arn:{partition}:ec2:*:*:vpc/{vpc}"]);
 /// What kiln has launched bears its cluster as a tag.
-const OURS_LAUNCHED: Condition = Some(("Null", "aws:ResourceTag/kiln:cluster", &["false"]));
-const AT_LAUNCH: Condition = Some(("StringEquals", "ec2:CreateAction", &["RunInstances"]));
-const TO_EC2: Condition = Some(("StringLike", "iam:PassedToService", &["ec2.amazonaws.com*"]));
-const FOR_A_SERVICE: Condition = Some(("Bool", "kms:GrantIsForAWSResource", &["true"]));
+const OURS_LAUNCHED: Conditions = &[OF_CLUSTER];
+/// EC2 knows no condition of a route's destination or target.
+const IN_VPC: Conditions = &[OF_VPC];
+/// One attribute goes with a call ("Attributes in policies", EC2 User Guide): neither security groups nor what else an interface has.
+const CHECK_OF_OURS: Conditions =
+    &[OF_CLUSTER, OF_VPC, ("Null", "ec2:Attribute/SourceDestCheck", &["false"])];
+const AT_LAUNCH: Conditions = &[("StringEquals", "ec2:CreateAction", &["RunInstances"])];
+const TO_EC2: Conditions = &[("StringLike", "iam:PassedToService", &["ec2.amazonaws.com*"])];
+const FOR_A_SERVICE: Conditions = &[("Bool", "kms:GrantIsForAWSResource", &["true"])];
 
 /// Rights by who has them.
 pub const TABLE: &[(&[Who], &[Right])] = &[
@@ -130,6 +142,12 @@ const LAUNCHER: &[Right] = &[
         .only_if(OURS_LAUNCHED),
     // Somebody else's volume, perhaps without a tag; name it to be stricter.
     right("ec2:AttachVolume", VOLUMES, "gives a control plane the data volume that its settings name"),
+    right(
+        "iam:CreateServiceLinkedRole",
+        SPOT_ROLES,
+        "the first spot instance of an account makes the role of the service",
+    )
+    .needed_by("ec2:RunInstances"),
     right("ec2:GetConsoleOutput", INSTANCES, "what first boot says before there is a Node")
         .only_if(OURS_LAUNCHED),
     right("autoscaling:DescribeAutoScalingGroups", ANY, "--group: what is there, and its instances"),
@@ -149,14 +167,19 @@ const LAUNCHER: &[Right] = &[
     right("autoscaling:DeleteAutoScalingGroup", GROUPS, "kiln launch --terminate --group"),
     right("ec2:DeleteLaunchTemplate", TEMPLATES, "kiln launch --terminate --group"),
     right("ec2:TerminateInstances", INSTANCES, "kiln launch --terminate").only_if(OURS_LAUNCHED),
+    right(
+        "ssm:DeleteParameter",
+        SHARED,
+        "what a control plane has shared goes with it, and before another one is launched",
+    ),
 ];
 
 /// A control plane's machine.
 const CONTROL_PLANE: &[Right] = &[
-    right("ssm:GetParameters", CLUSTERS, "sees whether what it shares is as it should be"),
+    right("ssm:GetParameters", SHARED, "sees whether what it shares is as it should be"),
     right(
         "ssm:PutParameter",
-        CLUSTERS,
+        SHARED,
         "shares the cluster's CA, its operator's certificate and, for groups, a bootstrap token",
     ),
     right(
@@ -187,17 +210,19 @@ const NODE: &[Right] = &[
         ANY,
         "routes: vpc: finds the tables of the nodes' subnets and what is in them",
     ),
-    right("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it"),
+    right("ec2:CreateRoute", TABLES, "routes: vpc: leads the node's block to it").only_if(IN_VPC),
     right(
         "ec2:ReplaceRoute",
         TABLES,
         "routes: vpc: replaces a route of the block that leads to a former holder",
-    ),
+    )
+    .only_if(IN_VPC),
     right(
         "ec2:ModifyNetworkInterfaceAttribute",
         INTERFACES,
         "routes: vpc: lets pods' packets through the interface",
-    ),
+    )
+    .only_if(CHECK_OF_OURS),
 ];
 
 /// `kiln verify ami-...`, `kiln nodes`, `kiln routes`.
@@ -220,11 +245,12 @@ const LOOKING: &[Right] = &[
 
 /// `kiln routes --prune`.
 const JANITOR: &[Right] =
-    &[right("ec2:DeleteRoute", TABLES, "kiln routes --prune: removes routes that nobody claims")];
+    &[right("ec2:DeleteRoute", TABLES, "kiln routes --prune: removes routes that nobody claims")
+        .only_if(IN_VPC)];
 
 /// Returns the right to call `action` on `resources`.
 const fn right(action: &'static str, resources: &'static [&'static str], reason: &'static str) -> Right {
-    Right { call: action, action, resources, only_if: None, reason }
+    Right { call: action, action, resources, only_if: &[], reason }
 }
 
 impl Right {
@@ -234,8 +260,8 @@ impl Right {
         self
     }
 
-    const fn only_if(mut self, condition: Condition) -> Self {
-        self.only_if = condition;
+    const fn only_if(mut self, conditions: Conditions) -> Self {
+        self.only_if = conditions;
         self
     }
 }

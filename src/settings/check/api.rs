@@ -73,6 +73,14 @@ fn is_inside(address: &IpAddr, cut: &Cut) -> bool {
 }
 
 pub(super) fn check_ca(text: &str, at: &At<'_>, fix: &str, report: &mut Report) {
+    for what in wrong_of_ca(text) {
+        report.wrong(at, what, fix.to_owned());
+    }
+}
+
+/// Returns what is wrong with a text that is to hold CA certificates in PEM; nothing of the text itself is in it.
+pub fn wrong_of_ca(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
     let mut count = 0;
     for (number, block) in (1..).zip(Pem::iter_from_buffer(text.as_bytes())) {
         count = number;
@@ -86,10 +94,11 @@ pub(super) fn check_ca(text: &str, at: &At<'_>, fix: &str, report: &mut Report) 
             },
         };
         if let Some(what) = what {
-            report.wrong(at, format!("PEM block {number} {what}"), fix.to_owned());
+            wrong.push(format!("PEM block {number} {what}"));
         }
     }
     if count == 0 {
-        report.wrong(at, "holds no certificate".to_owned(), fix.to_owned());
+        wrong.push("holds no certificate".to_owned());
     }
+    wrong
 }

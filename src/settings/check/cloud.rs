@@ -78,8 +78,8 @@ fn shared(cloud: &At<'_>, report: &mut Report) {
     }
 }
 
-/// "Parameter names" (Systems Manager User Guide): letters, digits and .-_ between slashes; aws and ssm are taken.
-fn is_parameter(text: &str) -> bool {
+/// Returns whether a text is the whole name of a parameter. "Parameter names" (Systems Manager User Guide): letters, digits and .-_ between slashes; aws and ssm are taken.
+pub fn is_parameter(text: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
     };

@@ -86,13 +86,17 @@ impl Site {
     }
 
     fn instance(&self, id: &str, index: u32) {
+        self.instance_of("demo", id, index);
+    }
+
+    fn instance_of(&self, cluster: &str, id: &str, index: u32) {
         let attached = Attached {
             interface: format!("eni-{index}"),
             address: format!("10.0.1.{}", 10 + index),
             is_checked: false,
             launched: "2026-11-30T07:00:00Z",
         };
-        let instance = Instance::running("demo", AMI, attached);
+        let instance = Instance::running(cluster, AMI, attached);
         self.double.state().region(REGION).instances.insert(id.to_owned(), instance);
     }
 
@@ -203,6 +207,7 @@ nothing disagrees
     stale_routes_go_and_nothing_else(&site);
     site.no_right_is_given_in_vain();
     a_claim_that_is_back_keeps_its_route(&site);
+    routes_of_another_cluster_stay(&site);
     calls_that_fail_are_told(&site);
 }
 
@@ -361,6 +366,35 @@ fn a_claim_that_is_back_keeps_its_route(site: &Site) {
         left.contains(&"10.234.5.0/26".to_owned()) && left.contains(&"10.234.5.64/26".to_owned()),
         "{left:?}"
     );
+}
+
+/// Another cluster's node in the same VPC and pod range; then a description whose cluster has no running instance.
+fn routes_of_another_cluster_stay(site: &Site) {
+    site.instance_of("prod", "i-0000001e", 30);
+    site.route("rtb-main", "10.234.7.128/26", "eni-30");
+    site.route("rtb-main", "10.234.7.192/26", "eni-dead31");
+    let before = site.routes("rtb-main");
+    let shown = site.kiln(&["routes"]);
+    let line = "rtb-main 10.234.7.128/26 eni-30 - - leads to a running machine that is not of this cluster: not --prune's to \
+                remove";
+    assert!(plain(&shown.out).lines().any(|it| it == line), "{}", shown.out);
+    let set = |from: &str, to: &'static str| {
+        let mut state = site.double.state();
+        let all = state.region(REGION).instances.values_mut();
+        all.filter(|it| it.tags["kiln:cluster"] == "demo" && it.state == from).for_each(|it| it.state = to);
+    };
+    set("running", "stopped");
+    let refused = site.kiln(&["routes", "--prune", "--yes"]);
+    let words = "kiln: no instance of demo runs, so nothing says that this kubeconfig's cluster is the one that its description \
+                 means: what leads into the pod range may be others'; remove it yourself\n";
+    assert_eq!((refused.code, refused.err.as_str()), (Some(1), words), "{}", refused.out);
+    assert_eq!(site.routes("rtb-main"), before);
+    set("stopped", "running");
+    let pruned = site.kiln(&["routes", "--prune", "--yes"]);
+    assert_eq!(pruned.code, Some(0), "{}{}", pruned.out, pruned.err);
+    assert!(pruned.out.contains("deleted 10.234.7.192/26 from rtb-main\n"), "{}", pruned.out);
+    assert!(site.routes("rtb-main").contains(&"10.234.7.128/26".to_owned()), "{}", pruned.out);
+    site.route("rtb-main", "10.234.7.192/26", "eni-dead31");
 }
 
 fn calls_that_fail_are_told(site: &Site) {

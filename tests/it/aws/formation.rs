@@ -27,8 +27,9 @@ fn script(moto: &Moto, text: &str, words: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn rights_of(who: Who) -> Value {
-    document(who, &Scope { partition: "aws".to_owned(), parameters: "/kiln".to_owned() })
+fn rights_of(who: Who, vpc: &Value) -> Value {
+    let (cluster, vpc) = ("demo".to_owned(), vpc.as_str().unwrap().to_owned());
+    document(who, &Scope { cluster, vpc, ..Scope::of("aws").unwrap() })
 }
 
 #[test]
@@ -66,8 +67,12 @@ const HEAD: &str = "\
 fn policies() -> String {
     let mut resources = serde_json::Map::new();
     for (name, who) in Who::ALL.iter().filter(|(_, who)| ![Who::ControlPlane, Who::Worker].contains(who)) {
-        let placed =
-            Scope { partition: "${AWS::Partition}".to_owned(), parameters: "${ParametersPath}".to_owned() };
+        let placed = Scope {
+            partition: "${AWS::Partition}".to_owned(),
+            suffix: "${AWS::URLSuffix}".to_owned(),
+            parameters: "${ParametersPath}".to_owned(),
+            ..Scope::of("aws").unwrap()
+        };
         let document = substituted(document(*who, &placed));
         let logical = name[..1].to_uppercase() + &name[1..];
         let properties = json!({ "Description": format!("kiln policy {name}"), "PolicyDocument": document });
@@ -136,17 +141,23 @@ template = ec2.describe_launch_template_versions(LaunchTemplateId=resources['Wor
 options = ec2.describe_launch_template_versions(LaunchTemplateId=resources['ControlPlaneTemplate'])['LaunchTemplateVersions'][0]['LaunchTemplateData']['MetadataOptions']
 disk = given.get('ControlPlaneVolume') or resources['DataVolume']
 ec2.attach_volume(VolumeId=disk, InstanceId=plane['InstanceId'], Device='/dev/sdf')
+def tags_of_interfaces(name):
+    [version] = ec2.describe_launch_template_versions(LaunchTemplateId=resources[name])['LaunchTemplateVersions']
+    of = version['LaunchTemplateData']['TagSpecifications']
+    return [tag for it in of if it['ResourceType'] == 'network-interface' for tag in it['Tags']]
 [volume] = ec2.describe_volumes(VolumeIds=[disk])['Volumes']
 of = lambda instance: [it['Value'] == disk for it in instance['Tags'] if it['Key'] == 'kiln.control_plane.data_volume']
 workers = ec2.describe_instances(Filters=[{'Name': 'tag:kiln:role', 'Values': ['worker']},
     {'Name': 'instance-state-name', 'Values': ['running']}])['Reservations']
 out = {
+    'vpc': resources.get('Vpc') or given['VpcId'],
     'status': described['StackStatus'], 'resources': sorted(resources),
     'policies': [policy(resources['ControlPlaneRole']), policy(resources['WorkerRole'])],
     'plane': {'image': plane['ImageId'] == image, 'address': plane['PrivateIpAddress'], 'tags': plane['Tags'],
         'user_data': base64.b64decode(user_data).decode()},
     'volume': {'size': volume['Size'], 'tagged': of(plane)},
     'plane_metadata': options,
+    'interfaces': [tags_of_interfaces('ControlPlaneTemplate'), tags_of_interfaces('WorkerTemplate')],
     'template': {'metadata': template['MetadataOptions'], 'user_data': base64.b64decode(template['UserData']).decode()},
     'group': [group['MinSize'], group['MaxSize'], len(group['VPCZoneIdentifier'].split(','))],
     'workers': sum(len(it['Instances']) for it in workers),
@@ -177,7 +188,7 @@ fn the_cluster_is_created_on_moto_with_the_rights_of_kiln_policy() {
         assert_eq!(told["status"], "CREATE_COMPLETE", "{told}");
         assert_eq!(
             told["policies"],
-            json!([rights_of(Who::ControlPlane), rights_of(Who::Worker)]),
+            json!([rights_of(Who::ControlPlane, &told["vpc"]), rights_of(Who::Worker, &told["vpc"])]),
             "{has_network}"
         );
         let resources: Vec<&str> =
@@ -197,6 +208,10 @@ fn the_cluster_is_created_on_moto_with_the_rights_of_kiln_policy() {
         assert_eq!(told["volume"], json!({ "size": 20, "tagged": [true] }), "{told}");
         assert_eq!(resources.contains(&"DataVolume"), has_network == "made", "{resources:?}");
         assert_eq!(told["plane_metadata"]["InstanceMetadataTags"], "enabled", "first boot reads the tag");
+        for tags in told["interfaces"].as_array().unwrap() {
+            let tag = json!({ "Key": "kiln:cluster", "Value": "demo" });
+            assert!(tags.as_array().unwrap().contains(&tag), "what the roles' policies know it by: {told}");
+        }
         assert_eq!(told["template"]["metadata"]["HttpTokens"], "required", "{told}");
         assert_eq!(told["template"]["metadata"]["HttpPutResponseHopLimit"], 1, "{told}");
         assert_eq!(told["template"]["user_data"], "worker", "{told}");

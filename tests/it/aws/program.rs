@@ -92,7 +92,7 @@ fn an_image_of_another_flavour_and_a_wrong_target_are_refused() {
 fn policies_are_printed_for_everybody() {
     let shop = Shop::with_cold_cache(Layout::Former);
     for who in ["publisher", "control-plane", "worker", "auditor", "janitor"] {
-        let text = succeeded(&shop.kiln(&["policy", who]).output().unwrap());
+        let text = succeeded(&shop.kiln(&["policy", who, "--cluster", "demo"]).output().unwrap());
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["Version"], "2012-10-17", "{who}");
     }
@@ -101,4 +101,22 @@ fn policies_are_printed_for_everybody() {
     assert!(text.contains("arn:aws-cn:ssm:*:*:parameter/images/*"), "{text}");
     let reasons = succeeded(&shop.kiln(&["policy", "publisher", "--reasons"]).output().unwrap());
     assert!(reasons.contains("begins a snapshot"), "{reasons}");
+    // A role of a cluster's machines is of one cluster, and nothing that comes in is a wildcard.
+    for words in [
+        &["worker"][..],
+        &["control-plane"],
+        &["worker", "--cluster", "*"],
+        &["worker", "--cluster", "demo", "--vpc", "vpc-*"],
+        &["publisher", "--partition", "mars"],
+        &["publisher", "--parameters", "/a*"],
+        &["publisher", "--parameters", "/aws/x"],
+        &["publisher", "--parameters", "/"],
+    ] {
+        let refused = shop.kiln(&[&["policy"], words].concat()).output().unwrap();
+        assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{words:?}");
+    }
+    let bound = ["policy", "worker", "--cluster", "demo", "--vpc", "vpc-0a1b2c3d4e5f60718"];
+    let bound = shop.kiln(&bound).output().unwrap();
+    let (text, said) = (String::from_utf8_lossy(&bound.stdout), String::from_utf8_lossy(&bound.stderr));
+    assert!(text.contains("parameter/kiln/clusters/demo/token") && said.is_empty(), "{text}{said}");
 }

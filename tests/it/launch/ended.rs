@@ -41,7 +41,8 @@ fn what_was_launched_is_terminated_and_its_nodes_go_after_it() {
 
 fn a_group_is_made_is_rolled_and_ends(site: &Site) {
     let words = ["--role", "worker", "--group", "--count", "2"];
-    let none = site.run(&words).is(78);
+    let none = site.run(&[&words[..], &["--dry-run"]].concat()).is(78);
+    assert_eq!(none.said, site.run(&words).is(78).said, "a rehearsal finds it out");
     assert_eq!(
         none.said.replace(site.path("cluster.yaml").to_str().unwrap(), "cluster.yaml"),
         "kiln: cluster.yaml: workers: there is no parameter /kiln/clusters/demo/token in eu-central-1 with a token to join \
@@ -54,8 +55,20 @@ fn a_group_is_made_is_rolled_and_ends(site: &Site) {
     let parameter = Parameter::of("AQICAHi...");
     site.double.state().region(REGION).parameters.insert("/kiln/clusters/demo/token".to_owned(), parameter);
 
+    let rehearsed = |verb: &str, calls: &str| {
+        let plan = site.run(&[&words[..], &["--max", "5", "--dry-run"]].concat()).is(0).printed;
+        let first =
+            format!("{verb} group kiln-demo-worker of cluster demo in eu-central-1: 2 workers, 5 at most\n");
+        assert!(plan.starts_with(&first) && plan.ends_with(&format!("  calls       {calls}\n")), "{plan}");
+    };
+    rehearsed("make", "ec2:CreateLaunchTemplate, autoscaling:CreateAutoScalingGroup");
+    assert!(site.double.state().region(REGION).groups.is_empty(), "nothing is made");
     let made = site.played(&[Part::Join; 2], || site.run(&words)).is(0);
     assert!(made.printed.ends_with("group kiln-demo-worker\n"), "{}", made.printed);
+    rehearsed(
+        "change",
+        "ec2:CreateLaunchTemplateVersion, autoscaling:UpdateAutoScalingGroup, autoscaling:StartInstanceRefresh",
+    );
     let instances = || site.double.state().region(REGION).groups["kiln-demo-worker"].instances.clone();
     let ids = instances();
     {
@@ -242,13 +255,23 @@ fn without_a_cluster_nothing_goes_but_the_whole(site: &Site, id: &str) {
     site.change(id, |instance| {
         instance.tags.insert("kiln:role".to_owned(), "control-plane".to_owned());
     });
+    let names = ["ca", "operator", "token"].map(|name| format!("/kiln/clusters/demo/{name}"));
+    for name in names.iter().cloned().chain(["/kiln/clusters/other/ca".to_owned()]) {
+        site.double.state().region(REGION).parameters.insert(name, Parameter::of("shared"));
+    }
     let whole = run(&[]).is(0);
     assert_eq!(
         whole.printed,
         format!(
-            "terminate 1 instance of cluster demo in eu-central-1:\n  {id:<20} control-plane  as it is\nthe control plane \
-             is among them: the cluster goes with it, and no pod has anywhere to go\n"
+            "terminate 1 instance of cluster demo in eu-central-1:\n  {id:<20} control-plane  as it is\n  {} (parameter)\n  \
+             {} (parameter)\n  {} (parameter)\nthe control plane is among them: the cluster goes with it, and no pod has \
+             anywhere to go\n",
+            names[0], names[1], names[2]
         )
     );
+    let left: Vec<String> = site.double.state().region(REGION).parameters.keys().cloned().collect();
+    assert!(left.contains(&"/kiln/clusters/other/ca".to_owned()), "{left:?}");
+    assert!(!left.iter().any(|name| names.contains(name)), "{left:?}");
+    site.double.state().region(REGION).parameters.remove("/kiln/clusters/other/ca");
     assert_eq!(site.double.state().region(REGION).instances[id].state, "terminated");
 }

@@ -70,10 +70,18 @@ fn the_same_calls_launch_and_terminate_at_moto() {
         region.terminate(&ids).await.unwrap();
         assert_eq!(region.instances(&ids).await.unwrap()[0].state, InstanceState::Terminated);
         assert!(region.instances_tagged("kiln:cluster", "demo").await.unwrap().is_empty());
-        region.terminate(&["i-00000000000000000".to_owned()]).await.unwrap();
+        let forgotten = "i-00000000000000000".to_owned();
+        region.terminate(std::slice::from_ref(&forgotten)).await.unwrap();
         let made = region.run(&spot).await.unwrap();
         let seen = said(LOOK, &[&moto.url, &made[0].id]);
         assert!(seen.ends_with(" required 1 demo {\"ignition\": {}} spot\n"), "{seen}");
+        // One that EC2 has forgotten says nothing of the others.
+        let both = vec![forgotten, made[0].id.clone()];
+        let left = async || region.instances_left(&both).await.unwrap();
+        assert_eq!(left().await[0].state, InstanceState::Running);
+        region.terminate(&both).await.unwrap();
+        let states: Vec<InstanceState> = left().await.into_iter().map(|it| it.state).collect();
+        assert_eq!(states, [InstanceState::Terminated]);
     });
 }
 

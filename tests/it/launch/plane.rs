@@ -22,12 +22,18 @@ use crate::instance::scaling::Group;
 fn a_control_plane_is_launched_and_its_operator_gets_in() {
     let site = Site::of_plane();
     let conf = site.path("demo.conf");
+    an_earlier_cluster_has_left_what_it_shared(&site);
     let words = ["--role", "control-plane", "--group", "--timeout", "5m", "--format", "json"];
     let launched =
         site.played_by_plane(|| Ended::of(site.launch_as("demo.conf", &words).output().unwrap())).is(0);
     let json: Value = serde_json::from_str(&launched.printed).unwrap();
     let id = json["nodes"][0]["instance"].as_str().unwrap();
     assert_eq!((&json["role"], json["nodes"].as_array().unwrap().len()), (&"control-plane".into(), 1));
+    assert!(
+        launched.said.contains("/kiln/clusters/demo/operator was an earlier cluster's"),
+        "{}",
+        launched.said
+    );
     what_was_on_the_way(&site, id);
 
     a_live_token_is_kept(&site);
@@ -67,6 +73,19 @@ fn a_control_plane_is_launched_and_its_operator_gets_in() {
         site.played_by_plane(|| Ended::of(site.launch_as("demo.conf", &words).output().unwrap())).is(0);
     assert!(resumed.said.contains(&format!("{id} is there already; going on with it")), "{}", resumed.said);
     assert_eq!(site.double.count("ec2:RunInstances"), 1);
+}
+
+/// Of the same name, and for the very key that the operator has kept.
+fn an_earlier_cluster_has_left_what_it_shared(site: &Site) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let file = site.path("demo.conf.key");
+    std::fs::write(&file, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+    let mut state = site.double.state();
+    let parameters = &mut state.region(REGION).parameters;
+    parameters.insert("/kiln/clusters/demo/ca".to_owned(), Parameter::of(&super::user_data::ca()));
+    parameters.insert("/kiln/clusters/demo/operator".to_owned(), Parameter::of(&certificate));
 }
 
 const TOKEN: &str = "/kiln/clusters/demo/token";
@@ -185,9 +204,15 @@ fn and_its_group_replaces_it(site: &Site) {
     made.is(0);
     let member = || site.double.state().region(REGION).groups[GROUP].instances[0].clone();
     let first = member();
-    is_not_ready(site, &first, 10);
+    let vpc = site.vpc.as_ref().unwrap();
     let group = Group { name: GROUP.to_owned(), members: [(first.clone(), true)].into() };
-    site.vpc.as_ref().unwrap().state.lock().unwrap().group = group;
+    vpc.state.lock().unwrap().group = group;
+    vpc.calls();
+    // Of the only one, ten minutes may be everybody's trouble.
+    is_not_ready(site, &first, 10);
+    site.first_boot(&["share"]).is(0);
+    assert!(!vpc.calls().contains(&"SetInstanceHealth".to_owned()));
+    is_not_ready(site, &first, 40);
     site.first_boot(&["share"]).is(0);
     site.played(&[Part::Join], || {
         site.carry_health(GROUP);

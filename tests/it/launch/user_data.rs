@@ -155,3 +155,55 @@ fn the_verb_prints_it_and_says_what_is_not_in_it() {
         "kiln: a control plane joins nobody; leave out --token-file\n"
     );
 }
+
+/// Runs `kiln user-data --role worker` where ca_file holds `ca`, and the description this beside the example.
+fn with_ca(ca: &str, from: &str, to: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let example = std::fs::read_to_string(EXAMPLE).unwrap();
+    assert!(example.contains(from), "{from}");
+    let text = format!("ca_file: ca.pem\n{}", example.replace(from, to));
+    std::fs::write(folder.path().join("cluster.yaml"), text).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
+    let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    kiln.args(["user-data", "--role", "worker", "--cluster", "cluster.yaml"]).current_dir(&folder);
+    let output = kiln.output().unwrap();
+    let [said, printed] = [output.stderr, output.stdout].map(|it| String::from_utf8(it).unwrap());
+    (output.status.code(), said, printed)
+}
+
+#[test]
+fn of_ca_file_nothing_but_certificates_of_cas_goes_into_user_data() {
+    let (ca, key) = (ca(), rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let fix = "give the cluster's CA certificates in PEM (/etc/kubernetes/pki/ca.crt of a control plane) and nothing else";
+    for (text, what) in [
+        (format!("{key}{ca}"), "PEM block 1 is no CERTIFICATE"),
+        (key, "PEM block 1 is no CERTIFICATE"),
+        ("garbage".to_owned(), "holds no certificate"),
+        (TOKEN.to_owned(), "holds no certificate"),
+    ] {
+        let (code, said, printed) = with_ca(&text, "name: demo", "name: demo");
+        assert_eq!((code, printed.as_str()), (Some(78), ""));
+        assert_eq!(said.lines().last(), Some(format!("kiln: ca.pem: {what}; {fix}").as_str()));
+    }
+    let (code, said, printed) = with_ca(&format!("{TOKEN}\n{ca}"), "name: demo", "name: demo");
+    assert_eq!(code, Some(0), "{said}");
+    let settings = &of_ignition(&printed)["/etc/kiln/settings.d/50-cluster.yaml"].1;
+    assert!(settings.contains("BEGIN CERTIFICATE") && !settings.contains(TOKEN), "{settings}");
+}
+
+#[test]
+fn what_a_node_would_refuse_is_refused_here() {
+    let many: Vec<String> = (0..201).map(|number| format!("subnet-{number:08x}")).collect();
+    let example = std::fs::read_to_string(EXAMPLE).unwrap();
+    let line = example.lines().find(|line| line.trim_start().starts_with("subnets: ")).unwrap();
+    let (code, said, printed) = with_ca(&ca(), line, &format!("  subnets: [{}]", many.join(", ")));
+    assert_eq!((code, printed.as_str()), (Some(78), ""));
+    assert!(said.contains("all settings of this role together: cloud.subnets: has 20"), "{said}");
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for given in
+        [Given { ca: Some(&key), ..Given::default() }, Given { ca: Some("none"), ..Given::default() }]
+    {
+        let error = launch::render(&cluster(), Role::Worker, &given, Form::Ignition).unwrap_err();
+        assert!(error.to_string().starts_with("settings in user-data: api.ca: holds "), "{error}");
+    }
+}

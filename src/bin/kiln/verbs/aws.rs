@@ -91,7 +91,12 @@ pub fn policy(words: &cli::Policy, format: Format) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    let scope = Scope { partition: words.partition.clone(), parameters: words.parameters.clone() };
+    let mut scope = Scope { parameters: words.parameters.clone(), ..words.partition.clone() };
+    scope.cluster = words.cluster.clone().unwrap_or(scope.cluster);
+    scope.vpc = words.vpc.clone().unwrap_or(scope.vpc);
+    if words.vpc.is_none() && policy::rights(who).any(|right| right.call.ends_with("Route")) {
+        tell!("kiln: without --vpc it is for the routes of every VPC of the account");
+    }
     print_json(&policy::document(who, &scope))?;
     Ok(Exit::Done)
 }

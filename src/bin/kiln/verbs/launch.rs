@@ -66,9 +66,16 @@ pub fn cluster(file: &Path) -> Result<Cluster, Failure> {
     launch::parse(file, &text).map_err(|problems| Failure::with(Exit::Config, problems))
 }
 
+/// Reads the CA certificates that workers trust, if the description names a file of them.
 fn ca(cluster: &Cluster, file: &Path) -> Result<Option<String>, Failure> {
     let Some(ca) = &cluster.ca_file else { return Ok(None) };
-    text(&file.parent().unwrap_or(Path::new("")).join(ca), CA_MAX_BYTES).map(Some)
+    let ca = file.parent().unwrap_or(Path::new("")).join(ca);
+    authorities(&ca, &text(&ca, CA_MAX_BYTES)?).map(Some)
+}
+
+/// Returns the CA certificates in a text, which is what all workers get to read.
+fn authorities(file: &Path, text: &str) -> Result<String, Failure> {
+    launch::authorities(file, text).map_err(|problems| Failure::with(Exit::Config, problems))
 }
 
 fn token(file: &Path) -> Result<Token, Failure> {

@@ -295,6 +295,7 @@ fn describe(state: &mut State, region: &str, asked: &Asked) -> Result<String, Re
         }
         let fits = filters.iter().all(|(name, values)| match name.strip_prefix("tag:") {
             Some(key) => instance.tags.get(key).is_some_and(|value| values.contains(value)),
+            None if name == "instance-id" => values.contains(id),
             None if name == "instance-state-name" => values.iter().any(|value| value == instance.state),
             None => panic!("the double knows no filter {name}"),
         });

@@ -78,12 +78,15 @@ fn subnets(state: &mut State, region: &str, asked: &Asked) -> Result<String, Ref
 fn tables(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal> {
     most(asked, 100)?;
     assert_eq!(filters(asked), [("vpc-id".to_owned(), vec![VPC.to_owned()])]);
-    let items = state.region(region).tables.iter().map(|(id, table)| item(id, table)).collect();
+    let region = state.region(region);
+    let running = region.instances.values().filter(|it| it.state == "running");
+    let there: Vec<&str> = running.filter_map(|it| Some(&*it.attached.as_ref()?.interface)).collect();
+    let items = region.tables.iter().map(|(id, table)| item(id, table, &there)).collect();
     paged(state, asked, "routeTableSet", items)
 }
 
-fn item(id: &str, table: &Table) -> String {
-    let routes: String = table.routes.iter().map(|(to, target)| route(to, target)).collect();
+fn item(id: &str, table: &Table, there: &[&str]) -> String {
+    let routes: String = table.routes.iter().map(|(to, target)| route(to, target, there)).collect();
     let main = if table.is_main { "<item><main>true</main></item>" } else { "" };
     let subnet = |id: &String| format!("<item><main>false</main><subnetId>{id}</subnetId></item>");
     let subnets: String = table.subnets.iter().map(subnet).collect();
@@ -93,12 +96,13 @@ fn item(id: &str, table: &Table) -> String {
     )
 }
 
-fn route(to: &str, target: &str) -> String {
+/// "blackhole": the target is not there, as an interface that is gone or whose instance does not run.
+fn route(to: &str, target: &str, there: &[&str]) -> String {
     let destination = if to.contains(':') { "destinationIpv6CidrBlock" } else { "destinationCidrBlock" };
     let (name, state) = match target {
-        target if target.starts_with("eni-dead") => ("networkInterfaceId", "blackhole"),
-        target if target.starts_with("eni-") => ("networkInterfaceId", "active"),
-        _ => ("gatewayId", "active"),
+        target if !target.starts_with("eni-") => ("gatewayId", "active"),
+        target if there.contains(&target) => ("networkInterfaceId", "active"),
+        _ => ("networkInterfaceId", "blackhole"),
     };
     format!(
         "<item><{destination}>{to}</{destination}><{name}>{target}</{name}><state>{state}</state><origin>CreateRoute</origin></item>"

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln launch`: until all nodes are Ready, then a table of them.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln::cloud::{Cloud, Limits, Region};
 use kiln::cluster::Client;
 use kiln::exit::Exit;
-use kiln::launch::plan::{Order, Plan};
+use kiln::launch::plan::Order;
 use kiln::launch::{self, Cluster, Desk, Grouped, Launch, Launched, PlaneDesk};
 use kiln::settings::Role;
 use kiln::stage::Stage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::terminate::terminate;
-use super::{ca, cluster};
+use super::{authorities, ca, cluster};
 use crate::cli::{self, Format, Kubeconfig};
 use crate::failure::Failure;
 use crate::out::say;
@@ -35,7 +36,10 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
         return plane(words, &described, kubeconfig, here);
     }
     let access = Kubeconfig { kubeconfig: kubeconfig.clone() }.access()?;
-    let ca = ca(&described, &words.cluster)?.unwrap_or_else(|| access.ca.clone());
+    let ca = match ca(&described, &words.cluster)? {
+        Some(ca) => ca,
+        None => authorities(kubeconfig, &access.ca)?,
+    };
     let order = Order {
         file: &words.cluster,
         cluster: &described,
@@ -46,16 +50,22 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
     };
     let client = Client::new(&access)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let max = words.max.unwrap_or(words.count);
+    if words.dry_run && words.group {
+        let plan = runtime
+            .block_on(async { launch::rehearse_group(&order, max, &region(&described).await).await })?;
+        return rehearsed(&plan, plan.described(), here);
+    }
     if words.dry_run {
         let plan = runtime.block_on(async { launch::rehearse(&order, &region(&described).await).await })?;
-        return rehearsed(&plan, here);
+        return rehearsed(&plan, plan.described(), here);
     }
     if words.group {
         let grouped = runtime.block_on(async {
             let region = region(&described).await;
             let limit = Duration::from_secs(words.timeout);
             let desk = Desk { region: &region, client: &client, progress: &*here.progress, limit };
-            launch::launch_group(&order, words.max.unwrap_or(words.count), &desk).await
+            launch::launch_group(&order, max, &desk).await
         })?;
         return show_group(&grouped, start, here);
     }
@@ -91,26 +101,25 @@ fn plane(
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let region = runtime.block_on(region(described));
+    let desk = PlaneDesk {
+        region: &region,
+        progress: &*here.progress,
+        limit: Duration::from_secs(words.timeout),
+        kubeconfig,
+        operator: &words.operator,
+        shares_token: words.group,
+    };
     if words.dry_run {
-        return rehearsed(&runtime.block_on(launch::rehearse(&order, &region))?, here);
+        let plan = runtime.block_on(launch::rehearse_plane(&order, &desk))?;
+        return rehearsed(&plan, plan.described(), here);
     }
-    let launched = runtime.block_on(launch::launch_plane(
-        &order,
-        &PlaneDesk {
-            region: &region,
-            progress: &*here.progress,
-            limit: Duration::from_secs(words.timeout),
-            kubeconfig,
-            operator: &words.operator,
-            shares_token: words.group,
-        },
-    ))?;
+    let launched = runtime.block_on(launch::launch_plane(&order, &desk))?;
     show(&launched, start, here)
 }
 
-fn rehearsed(plan: &Plan, here: &Surroundings) -> Result<Exit, Failure> {
+fn rehearsed(plan: &impl Display, described: Value, here: &Surroundings) -> Result<Exit, Failure> {
     match here.format {
-        Format::Json => print_json(&plan.described())?,
+        Format::Json => print_json(&described)?,
         Format::Text => crate::out::put(format_args!("{plan}")),
     }
     Ok(Exit::Done)

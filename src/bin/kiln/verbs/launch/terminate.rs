@@ -28,12 +28,14 @@ pub fn terminate(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failu
     let client = client.transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let region = runtime.block_on(region(&described));
+    let share = plan::share_path(&described);
     let desk = Leaving {
         region: &region,
         client: client.as_ref(),
         progress: &*here.progress,
         limit: Duration::from_secs(words.timeout),
         drains: !words.no_drain,
+        share: &share,
     };
     let going = runtime.block_on(launch::look_back(&described.name, &meant, &desk))?;
     match here.format {
