@@ -29,7 +29,7 @@ mod snapshot;
 mod stored;
 mod turn;
 
-pub use access::{Cloud, Limits, Region};
+pub use access::{Cloud, Limits, Region, SettingError};
 pub use account::PublicAccess;
 pub use disk::{SnapshotDisk, StoredError};
 pub use error::CloudError;
@@ -37,6 +37,7 @@ pub use group::{Group, NewGroup};
 pub use image::{Image, ImageState, NewImage, Permission};
 pub use instance::{Attached, Instance, InstanceState, NewInstances};
 pub use kind::{CloudErrorKind, Throttle};
+pub use network::Subnet;
 pub use pace::Pace;
 pub use snapshot::{Block, NewSnapshot, Snapshot, SnapshotState};
 pub use stored::{Stored, StoredBlock};

@@ -6,13 +6,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{Audit, Listed, audit};
-use crate::cluster::{ApiError, ApiErrorKind as Kind, Backoff, Client};
+use crate::cluster::{ApiError, ApiErrorKind as Kind, Client};
 use crate::host::clock;
 use crate::ipam::{NAMESPACE, POOL, Ranges, RangesError};
 
-/// A server that is overloaded or being replaced is asked again for so long.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 /// Between two looks: a birth gets from its claim to podCIDRs in less, and so does the garbage collector.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
 
@@ -114,8 +111,7 @@ impl Rights<'_> {
         right: &'static str,
         request: impl AsyncFnMut() -> Result<T, ApiError>,
     ) -> Result<Option<T>, LookError> {
-        let backoff = Backoff::new(PAUSES.0, PAUSES.1, clock::now_s());
-        match self.client.retrying(backoff, PATIENCE, request).await {
+        match self.client.patiently(request).await {
             Ok(answer) => Ok(Some(answer)),
             Err(ApiError { kind: Kind::Forbidden { message }, .. }) => {
                 if self.missing.is_empty() {

@@ -11,12 +11,17 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
-use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::time::Instant;
+use url::Url;
 
 use super::pace::Pace;
+use crate::cluster::Proxy;
+use crate::progress::Teller;
 
 /// How long things may take. Every wait has a limit; the SDK itself has none (coldsnap issue 437).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,28 +56,60 @@ impl Default for Limits {
     }
 }
 
+/// Why AWS can't even be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// `AWS_ENDPOINT_URL`, or `endpoint_url` of a profile.
+    #[error(
+        "AWS's endpoint '{0}' is no address; write it as https://HOST (AWS_ENDPOINT_URL, or endpoint_url of the profile)"
+    )]
+    Endpoint(String),
+    /// `HTTPS_PROXY`.
+    #[error("the proxy's address is not http://HOST:PORT (HTTPS_PROXY)")]
+    Proxy,
+}
+
+fn is_endpoint(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+}
+
 /// An account at AWS, as the SDK's chain finds it.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     config: SdkConfig,
     limits: Limits,
+    teller: Teller,
 }
 
 impl Cloud {
     /// Loads configuration as the SDK's chain does. Credentials are asked for with the first call. A `region` that is known
     /// spares asking for one, in the end an instance's metadata service.
-    pub async fn open(region: Option<&str>, limits: Limits) -> Self {
+    ///
+    /// # Errors
+    /// When an address that the environment or a profile gives can't be used.
+    pub async fn open(
+        region: Option<&str>,
+        limits: Limits,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, SettingError> {
         let loader = aws_config::defaults(BehaviorVersion::latest());
         let named = region.map(|name| aws_config::Region::new(name.to_owned()));
         match named {
-            Some(region) => Self::load(loader.region(region), limits).await,
-            None => Self::load(loader, limits).await,
+            Some(region) => Self::load(loader.region(region), limits, proxy).await,
+            None => Self::load(loader, limits, proxy).await,
         }
     }
 
     /// As [`Cloud::open`], where something of the chain is given already.
-    pub async fn load(loader: ConfigLoader, limits: Limits) -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    ///
+    /// # Errors
+    /// As [`Cloud::open`].
+    pub async fn load(
+        loader: ConfigLoader,
+        limits: Limits,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, SettingError> {
+        let http = http_client(proxy)?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(limits.connect)
             .read_timeout(limits.read)
@@ -86,7 +123,16 @@ impl Cloud {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;
-        Self { config, limits }
+        if let Some(found) = config.endpoint_url().filter(|found| !is_endpoint(found)) {
+            return Err(SettingError::Endpoint(found.to_owned()));
+        }
+        Ok(Self { config, limits, teller: Teller::default() })
+    }
+
+    /// Returns the same; `teller` hears why a call takes long.
+    #[must_use]
+    pub fn telling(self, teller: Teller) -> Self {
+        Self { teller, ..self }
     }
 
     /// Returns the region that the chain names, if it names one.
@@ -104,10 +150,28 @@ impl Cloud {
             ebs: aws_sdk_ebs::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             limits: self.limits,
+            teller: self.teller.clone(),
+            told: Arc::default(),
             pace: Arc::new(Mutex::new(Pace::default())),
             opened: Instant::now(),
         }
     }
+}
+
+/// Returns the client of all services. Plain HTTP (an instance's metadata service, a double) needs no proxy.
+fn http_client(proxy: Option<&Proxy>) -> Result<SharedHttpClient, SettingError> {
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    let Some(proxy) = proxy else { return Ok(Builder::new().tls_provider(tls).build_https()) };
+    // Its address may hold a password.
+    let wrong = |_| SettingError::Proxy;
+    let config = ProxyConfig::https(proxy.address.as_str()).map_err(wrong)?;
+    let config = config.no_proxy(proxy.except.as_deref().unwrap_or_default());
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder().tls_provider(tls.clone()).proxy_config(config.clone());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder.build()
+    }))
 }
 
 /// One region of an account.
@@ -119,6 +183,9 @@ pub struct Region {
     pub(super) ebs: aws_sdk_ebs::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) limits: Limits,
+    pub(super) teller: Teller,
+    /// When it was told last why a call takes long: calls come by the thousand.
+    pub(super) told: Arc<Mutex<Option<Instant>>>,
     /// How fast blocks are sent there.
     pub(super) pace: Arc<Mutex<Pace>>,
     /// The pace's times count from here.

@@ -11,6 +11,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::kind::CloudErrorKind;
 use crate::cause;
 
+/// How the SDK begins when credentials do not come.
+const LATE: &str = "identity resolver timed out";
+
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{call} in {region}: {kind}")]
@@ -58,6 +61,10 @@ where
         SdkError::TimeoutError(_) => CloudErrorKind::TimedOut,
         SdkError::ResponseError(_) => CloudErrorKind::Broken(cause::root_of(error)),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CloudErrorKind::TimedOut,
+        // The SDK has no type of its own for it.
+        SdkError::DispatchFailure(_) if cause::root_of(error).starts_with(LATE) => {
+            CloudErrorKind::LateCredentials(cause::root_of(error))
+        }
         // A connection that ends before the answer is "other" to the SDK.
         SdkError::DispatchFailure(failure) if !failure.is_user() => {
             CloudErrorKind::Unreachable(cause::root_of(error))

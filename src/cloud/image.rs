@@ -24,6 +24,8 @@ pub struct Image {
     pub name: String,
     /// How far it is.
     pub state: ImageState,
+    /// `x86_64`, `arm64`.
+    pub architecture: String,
     /// The snapshots that its block devices come from.
     pub snapshots: Vec<String>,
     /// The one of them that its root device comes from.
@@ -257,6 +259,7 @@ fn image(found: &aws_sdk_ec2::types::Image) -> Option<Image> {
         id: found.image_id()?.to_owned(),
         name: found.name().unwrap_or_default().to_owned(),
         state,
+        architecture: found.architecture().map(|it| it.as_str().to_owned()).unwrap_or_default(),
         snapshots: disks().filter_map(snapshot).collect(),
         root_snapshot: root.and_then(snapshot),
         is_public: found.public() == Some(true),

@@ -143,7 +143,42 @@ impl Region {
     /// # Errors
     /// The call's.
     pub async fn run(&self, new: &NewInstances) -> Result<Vec<Instance>, CloudError> {
-        let call = "ec2:RunInstances";
+        let made = self.asked_to_run(new, false).await?;
+        match made.len() == new.count as usize {
+            true => Ok(made),
+            false => {
+                Err(self.malformed("ec2:RunInstances", "it names not as many instances as were asked for"))
+            }
+        }
+    }
+
+    /// Has EC2 judge a launch, rights included, without launching anything.
+    ///
+    /// # Errors
+    /// What the launch's would be, as far as EC2 knows before.
+    pub async fn rehearse(&self, new: &NewInstances) -> Result<(), CloudError> {
+        match self.asked_to_run(new, true).await {
+            // "DryRun": this is how it says that all is well.
+            Err(error) if error.is_refused_as("DryRunOperation") => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Returns the architectures that an instance type is of; nothing where the region has no such type.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn architectures(&self, instance_type: &str) -> Result<Option<Vec<String>>, CloudError> {
+        let filter = Filter::builder().name("instance-type").values(instance_type).build();
+        let request = || self.ec2.describe_instance_types().filters(filter.clone()).send();
+        let answer = self.call("ec2:DescribeInstanceTypes", About::Known, request).await?;
+        Ok(answer.instance_types().first().map(|found| {
+            let all = found.processor_info().map(|of| of.supported_architectures()).unwrap_or_default();
+            all.iter().map(|it| it.as_str().to_owned()).collect()
+        }))
+    }
+
+    async fn asked_to_run(&self, new: &NewInstances, is_dry: bool) -> Result<Vec<Instance>, CloudError> {
         let count = i32::try_from(new.count).unwrap_or(i32::MAX);
         let tagged = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface]
             .map(|kind| tagged(kind, &new.tags));
@@ -154,6 +189,7 @@ impl Region {
             self.ec2
                 .run_instances()
                 .client_token(&new.token)
+                .set_dry_run(is_dry.then_some(true))
                 .min_count(count)
                 .max_count(count)
                 .image_id(&new.image)
@@ -169,12 +205,8 @@ impl Region {
                 .user_data(BASE64.encode(&new.user_data))
                 .send()
         };
-        let answer = self.call(call, About::Known, request).await?;
-        let made: Vec<Instance> = answer.instances().iter().filter_map(instance).collect();
-        match made.len() == new.count as usize {
-            true => Ok(made),
-            false => Err(self.malformed(call, "it names not as many instances as were asked for")),
-        }
+        let answer = self.call("ec2:RunInstances", About::Known, request).await?;
+        Ok(answer.instances().iter().filter_map(instance).collect())
     }
 
     /// Returns the instances of these ids, which were launched a moment ago.

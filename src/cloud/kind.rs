@@ -36,6 +36,11 @@ pub enum CloudErrorKind {
     /// There are no credentials, or they are no longer good.
     #[error("no good credentials: {0}; renew them (aws sso login, AWS_PROFILE, ...) and run again")]
     Credentials(String),
+    /// Whoever has the credentials (`credential_process`, SSO, an instance's role) does not answer.
+    #[error(
+        "credentials do not come: {0}; does the profile's credential_process end, or its SSO or role answer?"
+    )]
+    LateCredentials(String),
     /// A right is missing.
     #[error("not allowed ({code}): {message}; `kiln policy` prints the rights that are needed")]
     Denied {
@@ -133,6 +138,7 @@ impl CloudErrorKind {
             Self::Throttled { .. }
             | Self::Unreachable(_)
             | Self::TimedOut
+            | Self::LateCredentials(_)
             | Self::Broken(_)
             | Self::Server { .. } => true,
             Self::Credentials(_) | Self::Denied { .. } | Self::NotFound { .. } | Self::Refused { .. } => {

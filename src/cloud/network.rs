@@ -27,6 +27,18 @@ impl Region {
         Ok(vpcs)
     }
 
+    /// Returns those of these subnets that are there.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, CloudError> {
+        // By ids, one that is not there would be an error that hides the others.
+        let filter = Filter::builder().name("subnet-id").set_values(Some(ids.to_vec())).build();
+        let request = || self.ec2.describe_subnets().filters(filter.clone()).send();
+        let answer = self.call("ec2:DescribeSubnets", About::Known, request).await?;
+        Ok(answer.subnets().iter().filter_map(subnet).collect())
+    }
+
     /// Returns all route tables of a VPC.
     ///
     /// # Errors
@@ -65,6 +77,23 @@ impl Region {
             _ => Ok(()),
         }
     }
+}
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// `subnet-...`
+    pub id: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Its ranges, IPv4's first.
+    pub ranges: Vec<IpNet>,
+}
+
+fn subnet(found: &aws_sdk_ec2::types::Subnet) -> Option<Subnet> {
+    let v6 = found.ipv6_cidr_block_association_set().iter().filter_map(|it| it.ipv6_cidr_block());
+    let ranges = found.cidr_block().into_iter().chain(v6).filter_map(|range| range.parse().ok()).collect();
+    Some(Subnet { id: found.subnet_id()?.to_owned(), vpc: found.vpc_id()?.to_owned(), ranges })
 }
 
 fn table(found: &aws_sdk_ec2::types::RouteTable) -> Option<Table> {

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -22,6 +23,9 @@ use crate::cluster::Backoff;
 const FIRST: Duration = Duration::from_millis(100);
 /// Longer pauses only make the limit come sooner.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// Between two sentences about calls that take long.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Whether "not found" may mean "not yet".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +77,35 @@ impl Region {
                 return Err(CloudError { kind, call, region: self.name.to_string() });
             }
             hear(&kind);
+            let is_silent = matches!(
+                kind,
+                CloudErrorKind::Unreachable(_)
+                    | CloudErrorKind::TimedOut
+                    | CloudErrorKind::LateCredentials(_)
+            );
+            if !is_early && is_silent {
+                self.tell(&format!(
+                    "{call} in {}: {kind}; trying again for {} s",
+                    self.name,
+                    limit.as_secs()
+                ));
+            }
             sleep(pause).await;
         }
     }
 }
 
 impl Region {
+    /// Tells why a call takes long, now and then.
+    fn tell(&self, text: &str) {
+        // Whoever panicked, this is a moment.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|last| last.elapsed() >= QUIET) {
+            *told = Some(Instant::now());
+            self.teller.tell(text);
+        }
+    }
+
     /// An answer that is not what the API promises.
     pub(super) fn malformed(&self, call: &'static str, what: &str) -> CloudError {
         let kind = CloudErrorKind::Broken(what.to_owned());

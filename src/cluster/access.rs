@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use url::Url;
+
 /// How to reach an API server, and as whom.
 #[derive(Clone)]
 pub struct Access {
@@ -60,6 +62,22 @@ pub struct Proxy {
     pub address: String,
     /// Hosts that are reached without it (`NO_PROXY`).
     pub except: Option<String>,
+}
+
+impl Proxy {
+    /// Returns the proxy at an address, as `HTTPS_PROXY` has it: `http://` may be missing.
+    ///
+    /// # Errors
+    /// When it is no address of a host; its words do not repeat it, since it may hold a password.
+    pub fn parse(address: &str, except: Option<&str>) -> Result<Self, AccessError> {
+        let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let is_one =
+            Url::parse(&address).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        match is_one {
+            true => Ok(Self { address, except: except.map(str::to_owned) }),
+            false => Err(AccessError::Proxy("it is not http://HOST:PORT (HTTPS_PROXY)".to_owned())),
+        }
+    }
 }
 
 impl Access {

@@ -18,6 +18,7 @@ use super::object::Served;
 use super::request::Request;
 use super::{clock, status, transport};
 use crate::host::clock::now_s;
+use crate::progress::Teller;
 
 /// A client of one API server with one credential. It is cheap to make and cheap to clone; clones share the connection,
 /// the counts and what is known of the server.
@@ -31,6 +32,8 @@ pub struct Client {
     is_dry_run: bool,
     /// `Impersonate-User` and `Impersonate-Group`.
     pretended: Vec<(&'static str, String)>,
+    /// Hears why a request takes long.
+    pub(super) teller: Teller,
 }
 
 impl Client {
@@ -46,7 +49,14 @@ impl Client {
             served: Arc::default(),
             is_dry_run: false,
             pretended: Vec::new(),
+            teller: Teller::default(),
         })
+    }
+
+    /// Returns the same client; `teller` hears why a request is made again.
+    #[must_use]
+    pub fn telling(&self, teller: Teller) -> Self {
+        Self { teller, ..self.clone() }
     }
 
     /// Returns the same client, but whatever it writes is only judged by the server, not kept.

@@ -2,6 +2,7 @@
 //! When to try again: decorrelated jitter, what the server asks for, a limit on the whole. A create that may have
 //! happened is never repeated here: what that means, only the caller knows.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -61,7 +62,23 @@ pub fn pause_after(error: &ApiError, backoff: &mut Backoff, left: Duration) -> O
     (pause < left).then_some(pause)
 }
 
+/// A server that is overloaded, being replaced or not there is asked again for so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+
 impl Client {
+    /// As [`Client::retrying`], as long as a person waits for the answer: the same for every verb.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn patiently<T>(
+        &self,
+        request: impl AsyncFnMut() -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let seed = RandomState::new().hash_one(());
+        self.retrying(Backoff::new(PAUSES.0, PAUSES.1, seed), PATIENCE, request).await
+    }
+
     /// Makes a request until it succeeds, fails for good or `total` is over, and returns the last answer.
     ///
     /// An attempt that has begun is bounded by the client's own limit, so the whole may take that much longer.
@@ -75,6 +92,7 @@ impl Client {
         mut request: impl AsyncFnMut() -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let start = Instant::now();
+        let mut is_told = false;
         loop {
             let error = match request().await {
                 Ok(answer) => return Ok(answer),
@@ -82,6 +100,9 @@ impl Client {
             };
             let left = total.saturating_sub(start.elapsed());
             let Some(pause) = pause_after(&error, &mut backoff, left) else { return Err(error) };
+            if !std::mem::replace(&mut is_told, true) {
+                self.teller.tell(&format!("{error}; trying again for {} s", total.as_secs()));
+            }
             self.count_retry();
             sleep(pause).await;
         }

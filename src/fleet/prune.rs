@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Flow: removes routes that nobody needs any more. What was planned is read again just before, table and claim.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::look::{FleetError, tables};
@@ -11,14 +9,9 @@ use super::routes::is_others;
 use super::{Doomed, Routes, Seen, Wanted};
 use crate::audit::look::LookError;
 use crate::cloud::Region;
-use crate::cluster::{ApiError, ApiErrorKind, Backoff, Client};
-use crate::host::clock;
+use crate::cluster::{ApiError, ApiErrorKind, Client};
 use crate::ipam::{NAMESPACE, claim_name};
 use crate::settings::Addressing;
-
-/// A server that is overloaded or being replaced is asked again for so long.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// What became of the routes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,9 +77,7 @@ pub async fn prune(
 
 async fn is_claimed(index: u32, client: &Client) -> Result<bool, FleetError> {
     let name = claim_name(index);
-    let backoff = Backoff::new(PAUSES.0, PAUSES.1, clock::now_s());
-    let request = async || client.config_map_get(NAMESPACE, &name).await;
-    match client.retrying(backoff, PATIENCE, request).await {
+    match client.patiently(async || client.config_map_get(NAMESPACE, &name).await).await {
         Ok(_) => Ok(true),
         Err(ApiError { kind: ApiErrorKind::NotFound { .. }, .. }) => Ok(false),
         Err(error) => Err(LookError::from(error).into()),

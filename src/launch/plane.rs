@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::birth::Goal;
 use super::error::LaunchError;
 use super::plan::{Order, Plan, plan};
-use super::run::{Launched, launched, name_of_run};
+use super::run::{Launched, allowed, launched, name_of_run};
 use super::tag;
 use super::trust::{self, NoKey, Shared};
 use super::user_data::{Given, render};
 use super::watch::Watch;
 use super::{layer, look};
 use crate::cloud::{Instance, InstanceState, Region};
-use crate::cluster::{Access, Client};
+use crate::cluster::{Access, Client, Proxy};
 use crate::host::{entropy, files, interrupt};
 use crate::progress::Progress;
 use crate::settings::Role;
@@ -41,6 +41,8 @@ pub struct PlaneDesk<'a> {
     pub operator: &'a str,
     /// Whether the control plane keeps a token for groups.
     pub shares_token: bool,
+    /// The proxy between here and the control plane.
+    pub proxy: Option<&'a Proxy>,
 }
 
 impl std::fmt::Debug for PlaneDesk<'_> {
@@ -106,6 +108,7 @@ pub async fn rehearse_plane(order: &Order<'_>, desk: &PlaneDesk<'_>) -> Result<P
         desk.progress.say(&format!("{} is there already; a launch goes on with it", instance.id));
         plan.calls.clear();
     }
+    allowed(&plan, desk.region).await?;
     Ok(plan)
 }
 
@@ -224,6 +227,7 @@ fn open(
     let name = key_file.file_name().unwrap_or_default().to_string_lossy();
     let text = trust::kubeconfig(&order.cluster.name, &endpoint, shared, &name);
     files::replace(desk.kubeconfig, text.as_bytes(), MODE)?;
-    let access = Access::from_kubeconfig(&text, &|_| Ok(key.to_owned()))?;
+    let mut access = Access::from_kubeconfig(&text, &|_| Ok(key.to_owned()))?;
+    access.proxy = desk.proxy.cloned();
     Ok(Client::new(&access)?)
 }

@@ -78,7 +78,17 @@ pub struct Launch {
 /// # Errors
 /// What is wrong with the description in this region; calls that fail.
 pub async fn rehearse(order: &Order<'_>, region: &Region) -> Result<Plan, LaunchError> {
-    decide(order, region, &Token::of_chance(entropy::bytes()?)).await
+    let plan = decide(order, region, &Token::of_chance(entropy::bytes()?)).await?;
+    allowed(&plan, region).await?;
+    Ok(plan)
+}
+
+/// Has EC2 judge every call of a plan.
+pub(super) async fn allowed(plan: &Plan, region: &Region) -> Result<(), LaunchError> {
+    for call in &plan.calls {
+        region.rehearse(call).await?;
+    }
+    Ok(())
 }
 
 /// Launches workers and waits until all are Ready.

@@ -10,6 +10,7 @@ mod formation;
 pub mod http;
 mod killed;
 pub mod others;
+mod outward;
 mod program;
 mod published;
 mod rights;

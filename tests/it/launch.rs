@@ -16,4 +16,4 @@ mod plane;
 mod refused;
 #[cfg(feature = "aws")]
 mod site;
-mod user_data;
+pub mod user_data;

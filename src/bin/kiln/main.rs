@@ -61,7 +61,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Extract(words) => verbs::read::extract(&words, format),
         Verb::Diff(words) => verbs::compare::diff(&words, &here),
         Verb::Verify(words) => verbs::compare::verify(&words, &here),
-        Verb::Token(words) => verbs::token::token(&words, format),
+        Verb::Token(words) => verbs::token::token(&words, &here),
         Verb::Boot(words) => verbs::boot::boot(&words, &here),
         Verb::Boots(words) => verbs::boots::boots_of(&words, &here),
         Verb::Ipam(words) => verbs::ipam::ipam(&words, &here),
@@ -74,9 +74,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         #[cfg(feature = "aws")]
         Verb::Unpublish(words) => verbs::aws::unpublish(&words, &here),
         #[cfg(feature = "aws")]
-        Verb::Nodes(words) => verbs::fleet::nodes(&words, format),
+        Verb::Nodes(words) => verbs::fleet::nodes(&words, &here),
         #[cfg(feature = "aws")]
-        Verb::Routes(words) => verbs::fleet::routes(&words, format),
+        Verb::Routes(words) => verbs::fleet::routes(&words, &here),
         #[cfg(feature = "aws")]
         Verb::Policy(words) => verbs::aws::policy(&words, format),
         Verb::Schema => verbs::words::schema(),

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use kiln::audit::Screen;
 use kiln::bake::Desk;
+#[cfg(feature = "aws")]
+use kiln::cloud::Cloud;
+use kiln::cluster::Proxy;
 use kiln::exit::Exit;
 use kiln::host::cache::Cache;
 use kiln::host::download::{Downloader, Limits, Settings};
 use kiln::host::resources;
 use kiln::lab::Places;
 use kiln::mark;
-use kiln::progress::Progress;
+use kiln::progress::{Progress, Teller};
 use kiln::vm;
 use terminal_size::terminal_size_of;
 
@@ -139,6 +142,26 @@ impl Surroundings {
     /// Returns how many things are done at once, if `wanted` does not say.
     pub fn jobs(&self, wanted: Option<u16>) -> usize {
         wanted.map_or(self.processors, usize::from)
+    }
+
+    /// Returns the proxy towards HTTPS servers that the environment names. This machine itself is reached without it.
+    pub fn proxy(&self) -> Result<Option<Proxy>, Failure> {
+        let Some(address) = self.text(["HTTPS_PROXY", "https_proxy"]) else { return Ok(None) };
+        let except = self.text(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        Ok(Some(Proxy::parse(&address, Some(&format!("localhost,127.0.0.0/8,::1,{except}")))?))
+    }
+
+    /// Returns who tells the person why a request takes long.
+    pub fn teller(&self) -> Teller {
+        let format = self.format;
+        Teller::new(move |text| show::progress(format).say(text))
+    }
+
+    /// Opens AWS as the SDK's chain finds it.
+    #[cfg(feature = "aws")]
+    pub async fn cloud(&self, region: Option<&str>) -> Result<Cloud, Failure> {
+        let opened = Cloud::open(region, kiln::cloud::Limits::default(), self.proxy()?.as_ref()).await;
+        Ok(opened.map_err(|error| Failure::with(Exit::Config, error))?.telling(self.teller()))
     }
 
     fn network(&self, jobs: usize) -> Settings {

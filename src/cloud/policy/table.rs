@@ -130,6 +130,8 @@ const PUBLISHER: &[Right] = &[
 const LAUNCHER: &[Right] = &[
     right("ssm:GetParameters", PARAMETERS, "finds the image that a parameter names"),
     right("ec2:DescribeImages", ANY, "sees that the image can be launched"),
+    right("ec2:DescribeSubnets", ANY, "sees that subnets are there, and the control plane's address in one"),
+    right("ec2:DescribeInstanceTypes", ANY, "sees that the image can run on the type"),
     right("ec2:RunInstances", LAUNCHED, "launches instances"),
     right("ec2:CreateTags", TAGGED, "the cluster is a tag of its instances, their volumes and interfaces")
         .needed_by("ec2:RunInstances")

@@ -181,6 +181,7 @@ fn an_image_that_is_there_lacks_what_the_target_says_beside_it() {
 
 fn image() -> Image {
     Image {
+        architecture: "x86_64".to_owned(),
         id: "ami-1".to_owned(),
         name: "node-one".to_owned(),
         state: ImageState::Available,

@@ -120,7 +120,7 @@ pub async fn cloud(url: &str, key: &str, limits: Limits) -> Cloud {
         .endpoint_url(url)
         .credentials_provider(credentials)
         .region(Region::new("us-east-1"));
-    Cloud::load(loader, limits).await
+    Cloud::load(loader, limits, None).await.unwrap()
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

@@ -59,6 +59,19 @@ fn the_same_calls_launch_and_terminate_at_moto() {
     let spot = NewInstances { token: "kiln-test-1".to_owned(), is_spot: true, ..new };
     runtime().block_on(async {
         let region = region(&moto).await;
+        region.rehearse(&alone).await.unwrap();
+        assert!(
+            region.instances_tagged("kiln:cluster", "demo").await.unwrap().is_empty(),
+            "nothing is launched"
+        );
+        let known = region.subnets(&[subnet.to_owned(), "subnet-00000000".to_owned()]).await.unwrap();
+        let ranges: Vec<_> = known.iter().map(|it| (it.id.as_str(), it.ranges[0].to_string())).collect();
+        assert_eq!(ranges, [(subnet, "10.0.1.0/24".to_owned())]);
+        assert_eq!(region.architectures("m5.large").await.unwrap().unwrap(), ["x86_64"]);
+        assert_eq!(region.architectures("q1.large").await.unwrap(), None);
+        assert!(
+            ["x86_64", "arm64"].contains(&region.image(image).await.unwrap().unwrap().architecture.as_str())
+        );
         let made = region.run(&alone).await.unwrap();
         let ids = vec![made[0].id.clone()];
         let seen = said(LOOK, &[&moto.url, &ids[0]]);

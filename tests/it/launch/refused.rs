@@ -74,11 +74,26 @@ fn what_the_description_names_is_not_there(site: &Site) {
 fn what_ec2_refuses(site: &Site) {
     is(
         site,
-        with(site, "subnet-0000000a, subnet-0000000b", "subnet-00000bad"),
-        1,
-        "kiln: ec2:RunInstances in eu-central-1: InvalidSubnetID.NotFound: The subnet ID 'subnet-00000bad' does not \
-         exist\n",
+        with(site, "subnet-0000000a, subnet-0000000b", "subnet-00000bad, subnet-0000000a, subnet-00000abc"),
+        78,
+        "kiln: cluster.yaml: workers.subnets: there is no subnet-00000bad in eu-central-1; name one that is there\n\
+         kiln: cluster.yaml: workers.subnets: there is no subnet-00000abc in eu-central-1; name one that is there\n",
     );
+    let worker_of = |kind: &str| format!("workers:\n  instance_type: {kind}");
+    is(
+        site,
+        with(site, &worker_of("m7i.large"), &worker_of("m7g.large")),
+        78,
+        "kiln: cluster.yaml: workers.instance_type: m7g.large is of arm64, and ami-0a1b2c3d4e5f60718 of x86_64; name \
+         another type\n",
+    );
+    is(
+        site,
+        with(site, &worker_of("m7i.large"), &worker_of("q1.large")),
+        78,
+        "kiln: cluster.yaml: workers.instance_type: there is no q1.large in eu-central-1; name another type\n",
+    );
+    a_rehearsal_hears_what_ec2_says(site);
     is(
         site,
         with(site, "instance_profile: kiln-worker", "instance_profile: none"),
@@ -129,6 +144,37 @@ fn what_ec2_refuses(site: &Site) {
         )
     );
     assert!(site.tokens().is_empty(), "the token is revoked");
+}
+
+/// Nothing is launched, and no token made.
+fn a_rehearsal_hears_what_ec2_says(site: &Site) {
+    let before = site.double.state().region(REGION).instances.len();
+    let rehearse = || site.run(&["--role", "worker", "--count", "2", "--dry-run"]);
+    assert!(rehearse().is(0).printed.ends_with("  calls       2 ec2:RunInstances\n"));
+    site.write("cluster.yaml", &CLUSTER.replace("[sg-0000000b]", "[sg-00000bad]"));
+    is(
+        site,
+        rehearse(),
+        1,
+        "kiln: ec2:RunInstances in eu-central-1: InvalidGroup.NotFound: The security group 'sg-00000bad' does not \
+         exist\n",
+    );
+    site.write("cluster.yaml", &CLUSTER.replace("address: 10.99.0.1", "address: 192.168.7.1"));
+    let plane =
+        Ended::of(site.launch_as("new.conf", &["--role", "control-plane", "--dry-run"]).output().unwrap());
+    is(
+        site,
+        plane,
+        78,
+        "kiln: cluster.yaml: control_plane.address: 192.168.7.1 is not in subnet-0000000a (10.0.0.0/8); write a free \
+         address of that subnet\n",
+    );
+    site.write("cluster.yaml", CLUSTER);
+    let words = ["--role", "control-plane", "--dry-run"];
+    let plane = Ended::of(site.launch_as("new.conf", &words).output().unwrap()).is(0);
+    assert!(plane.printed.starts_with("launch 1 control-plane of cluster demo"), "{}", plane.printed);
+    assert!(!site.path("new.conf.key").exists(), "a rehearsal makes no key");
+    assert_eq!(site.double.state().region(REGION).instances.len(), before);
 }
 
 fn instances_that_are_no_nodes(site: &Site) {

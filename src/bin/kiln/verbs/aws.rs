@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use kiln::cloud::policy::{self, Scope};
-use kiln::cloud::{Cloud, Limits, SnapshotDisk};
+use kiln::cloud::{Cloud, SnapshotDisk};
 use kiln::exit::Exit;
 use kiln::host::clock;
 use kiln::publish::target::{self, Target};
@@ -16,7 +16,7 @@ use crate::asked::is_confirmed;
 use crate::cli::{self, Format, Inputs};
 use crate::failure::Failure;
 use crate::named;
-use crate::out::say;
+use crate::out::{say, tell};
 use crate::show::print_json;
 use crate::surroundings::Surroundings;
 
@@ -29,7 +29,8 @@ pub fn publish(words: &cli::Publish, here: &Surroundings) -> Result<Exit, Failur
     let order = Order { subject: &subject, target: &target, promote: &words.promote };
     let runtime = runtime()?;
     if words.dry_run {
-        let plan = runtime.block_on(async { publish::rehearse(&order, &cloud(&target).await).await })?;
+        let cloud = runtime.block_on(cloud(&target, here))?;
+        let plan = runtime.block_on(publish::rehearse(&order, &cloud))?;
         match here.format {
             Format::Json => print_json(&plan)?,
             Format::Text => crate::out::put(format_args!("{plan}")),
@@ -37,8 +38,8 @@ pub fn publish(words: &cli::Publish, here: &Surroundings) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
     let nonce = nonce()?;
+    let cloud = runtime.block_on(cloud(&target, here))?;
     let publication = runtime.block_on(async {
-        let cloud = cloud(&target).await;
         publish::publish(&order, Desk { cloud: &cloud, nonce, progress: &*here.progress }).await
     })?;
     match here.format {
@@ -66,7 +67,7 @@ pub fn unpublish(words: &cli::Unpublish, here: &Surroundings) -> Result<Exit, Fa
     let (subject, target) = read(&words.image, &words.target, here)?;
     let order = Order { subject: &subject, target: &target, promote: &[] };
     let runtime = runtime()?;
-    let cloud = runtime.block_on(cloud(&target));
+    let cloud = runtime.block_on(cloud(&target, here))?;
     let withdrawal = runtime.block_on(publish::look_back(&order, &cloud))?;
     match here.format {
         Format::Json => print_json(&withdrawal)?,
@@ -102,8 +103,13 @@ pub fn policy(words: &cli::Policy, format: Format) -> Result<Exit, Failure> {
 }
 
 /// Opens the snapshot of an image (`ami-...`) or a snapshot itself, and returns what messages call it.
-pub fn stored(id: &str, region: Option<&str>, runtime: &Handle) -> Result<(SnapshotDisk, String), Failure> {
-    let cloud = runtime.block_on(Cloud::open(region, Limits::default()));
+pub fn stored(
+    id: &str,
+    region: Option<&str>,
+    runtime: &Handle,
+    here: &Surroundings,
+) -> Result<(SnapshotDisk, String), Failure> {
+    let cloud = runtime.block_on(here.cloud(region))?;
     let Some(region) = region.or(cloud.home()).map(|name| cloud.region(name)) else {
         let what = format!("nobody says in which region {id} is; add --region, or set AWS_REGION");
         return Err(Failure::with(Exit::Usage, what));
@@ -134,8 +140,8 @@ fn read(image: &Path, file: &Path, here: &Surroundings) -> Result<(Subject, Targ
     })
 }
 
-async fn cloud(target: &Target) -> Cloud {
-    Cloud::open(target.regions.first().map(String::as_str), Limits::default()).await
+async fn cloud(target: &Target, here: &Surroundings) -> Result<Cloud, Failure> {
+    here.cloud(target.regions.first().map(String::as_str)).await
 }
 
 fn nonce() -> Result<String, Failure> {

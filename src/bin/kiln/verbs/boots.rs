@@ -13,7 +13,9 @@ use crate::surroundings::Surroundings;
 
 /// `kiln boots --kubeconfig FILE [--svg FILE]`
 pub fn boots_of(words: &cli::Boots, here: &Surroundings) -> Result<Exit, Failure> {
-    let nodes = words.cluster.with_client(async |client| Ok(client.nodes().await?))?;
+    let nodes = words
+        .cluster
+        .with_client(here, async |client| Ok(client.patiently(async || client.nodes().await).await?))?;
     let boots = boots(&nodes);
     if let Some(path) = &words.svg {
         files::replace(path, svg(&boots).as_bytes(), 0o644)?;

@@ -39,7 +39,7 @@ pub fn diff(words: &cli::Diff, here: &Surroundings) -> Result<Exit, Failure> {
 pub fn verify(words: &cli::Verify, here: &Surroundings) -> Result<Exit, Failure> {
     let inputs = Inputs { offline: words.offline, locked: true, jobs: words.jobs };
     let (verified, name) = here.at_desk(&inputs, |desk| {
-        let (disk, name) = held(words, desk)?;
+        let (disk, name) = held(words, desk, here)?;
         Ok((verify::verify(&disk, &name, &words.folder, desk)?, name))
     })?;
     match here.format {
@@ -50,11 +50,15 @@ pub fn verify(words: &cli::Verify, here: &Surroundings) -> Result<Exit, Failure>
 }
 
 /// Opens what is verified: a file, or what a snapshot on AWS holds; and returns what messages call it.
-#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "a file needs no desk"))]
-fn held(words: &cli::Verify, desk: &Desk<'_>) -> Result<(Arc<dyn ReadAt>, PathBuf), Failure> {
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "a file needs neither"))]
+fn held(
+    words: &cli::Verify,
+    desk: &Desk<'_>,
+    here: &Surroundings,
+) -> Result<(Arc<dyn ReadAt>, PathBuf), Failure> {
     #[cfg(feature = "aws")]
     if let Some(id) = words.image.to_str().filter(|id| is_id(id, "ami-") || is_id(id, "snap-")) {
-        let (disk, name) = super::aws::stored(id, words.region.as_deref(), desk.runtime)?;
+        let (disk, name) = super::aws::stored(id, words.region.as_deref(), desk.runtime, here)?;
         return Ok((Arc::new(disk), name.into()));
     }
     Ok((open_image(&words.image)?, words.image.clone()))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `kiln nodes` and `kiln routes`.
 
-use kiln::cloud::{Cloud, Limits, Region};
+use kiln::cloud::Region;
 use kiln::cluster::Client;
 use kiln::exit::Exit;
 use kiln::fleet::prune::{self, Pruned};
@@ -13,13 +13,14 @@ use crate::asked::is_confirmed;
 use crate::cli::{self, Format, WhichFleet};
 use crate::failure::Failure;
 use crate::show::{print_json, print_text};
+use crate::surroundings::Surroundings;
 
 /// `kiln nodes --kubeconfig FILE`
-pub fn nodes(words: &cli::Nodes, format: Format) -> Result<Exit, Failure> {
-    let fleet = with_both(&words.which, async |wanted, region, client| {
+pub fn nodes(words: &cli::Nodes, here: &Surroundings) -> Result<Exit, Failure> {
+    let fleet = with_both(&words.which, here, async |wanted, region, client| {
         Ok(look::nodes(&wanted, &region, &client).await?)
     })?;
-    match format {
+    match here.format {
         Format::Json => print_json(&fleet)?,
         Format::Text => print_text(&fleet.to_string()),
     }
@@ -27,8 +28,9 @@ pub fn nodes(words: &cli::Nodes, format: Format) -> Result<Exit, Failure> {
 }
 
 /// `kiln routes --kubeconfig FILE [--prune]`
-pub fn routes(words: &cli::Routes, format: Format) -> Result<Exit, Failure> {
-    with_both(&words.which, async |wanted, region, client| {
+pub fn routes(words: &cli::Routes, here: &Surroundings) -> Result<Exit, Failure> {
+    let format = here.format;
+    with_both(&words.which, here, async |wanted, region, client| {
         let (routes, seen) = look::vpc_routes(&wanted, &region, &client).await?;
         if !words.prune {
             match format {
@@ -75,11 +77,12 @@ fn told(pruned: &Pruned) -> String {
 /// Reads the description, opens AWS and the API, and hands them to `work`.
 fn with_both<T>(
     which: &WhichFleet,
+    here: &Surroundings,
     work: impl AsyncFnOnce(Wanted, Region, Client) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let described = cluster(&which.cluster)?;
-    which.api.with_client(async |client| {
-        let cloud = Cloud::open(Some(&described.region), Limits::default()).await;
+    which.api.with_client(here, async |client| {
+        let cloud = here.cloud(Some(&described.region)).await?;
         work(Wanted::from(&described), cloud.region(&described.region), client).await
     })
 }

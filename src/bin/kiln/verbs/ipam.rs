@@ -12,7 +12,7 @@ use crate::surroundings::Surroundings;
 
 /// `kiln ipam --kubeconfig FILE`
 pub fn ipam(cluster: &Kubeconfig, here: &Surroundings) -> Result<Exit, Failure> {
-    let audit = cluster.with_client(async |client| Ok(look(&client).await?))?;
+    let audit = cluster.with_client(here, async |client| Ok(look(&client).await?))?;
     match here.format {
         Format::Json => print_json(&audit.described())?,
         Format::Text => print_text(&text(&audit, here.screen())),

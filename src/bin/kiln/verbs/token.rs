@@ -11,18 +11,22 @@ use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::out::say;
 use crate::show::print_json;
+use crate::surroundings::Surroundings;
 
 /// `kiln token ...`
-pub fn token(words: &cli::Token, format: Format) -> Result<Exit, Failure> {
+pub fn token(words: &cli::Token, here: &Surroundings) -> Result<Exit, Failure> {
+    let format = here.format;
     match words {
         cli::Token::Create { cluster, ttl, long_lived, description } => {
             let ttl_s = allowed(*ttl, *long_lived)?;
-            cluster.with_client(async |client| create(&client, ttl_s, description, format).await)
+            cluster.with_client(here, async |client| create(&client, ttl_s, description, format).await)
         }
-        cli::Token::List { cluster } => cluster.with_client(async |client| list(&client, format).await),
+        cli::Token::List { cluster } => cluster.with_client(here, async |client| list(&client, format).await),
         cli::Token::Revoke { id, cluster } => {
             let id = parse_id(id).map_err(|error| Failure::with(Exit::Usage, error))?;
-            cluster.with_client(async |client| Ok(client.token_delete(&id).await?))?;
+            cluster.with_client(here, async |client| {
+                Ok(client.patiently(async || client.token_delete(&id).await).await?)
+            })?;
             Ok(Exit::Done)
         }
     }
@@ -42,8 +46,8 @@ async fn create(client: &Client, ttl_s: u64, description: &str, format: Format) 
     getrandom::fill(&mut chance).map_err(std::io::Error::from)?;
     let token = Token::of_chance(chance);
     let usage = |error| Failure::with(Exit::Usage, error);
-    let made =
-        client.token_create(&token.created(clock::now_s(), ttl_s, description).map_err(usage)?).await?;
+    let new = token.created(clock::now_s(), ttl_s, description).map_err(usage)?;
+    let made = client.patiently(async || client.token_create(&new).await).await?;
     match format {
         Format::Json => print_json(&json!({"token": token.reveal(), "expiration": made.expiration}))?,
         Format::Text => say!("{}", token.reveal()),
@@ -52,7 +56,7 @@ async fn create(client: &Client, ttl_s: u64, description: &str, format: Format) 
 }
 
 async fn list(client: &Client, format: Format) -> Result<Exit, Failure> {
-    let tokens = client.tokens().await?;
+    let tokens = client.patiently(async || client.tokens().await).await?;
     match format {
         Format::Json => print_json(&tokens.iter().map(described).collect::<Vec<_>>())?,
         Format::Text => tokens.iter().for_each(print),

@@ -176,7 +176,7 @@ fn describe_images(state: &mut State, region: &str, asked: &Asked) -> Result<Str
             .as_ref()
             .map_or(String::new(), |at| format!("<deprecationTime>{at}</deprecationTime>"));
         items.push(format!(
-            "<imageId>{id}</imageId><name>{}</name><imageState>{state}</imageState><isPublic>{is_public}</isPublic>\
+            "<imageId>{id}</imageId><architecture>x86_64</architecture><name>{}</name><imageState>{state}</imageState><isPublic>{is_public}</isPublic>\
              <rootDeviceName>{}</rootDeviceName><blockDeviceMapping>{devices}</blockDeviceMapping>{deprecated}{}",
             image.name,
             image.asked.get("RootDeviceName").map_or("/dev/xvda", String::as_str),

@@ -89,11 +89,30 @@ pub fn serve(
     Some(match action {
         "RunInstances" => run(state, region, asked),
         "DescribeInstances" => describe(state, region, asked),
+        "DescribeInstanceTypes" => types(state, asked),
         "GetConsoleOutput" => console(state, region, asked),
         "AttachVolume" => attach(state, region, asked),
         "TerminateInstances" => terminate(state, region, asked),
         _ => return None,
     })
+}
+
+/// A type whose family has a "g" after its number is Graviton's ("Amazon EC2 instance type naming conventions").
+fn types(state: &mut State, asked: &Asked) -> Result<String, Refusal> {
+    let wanted = filters(asked);
+    assert!(wanted.iter().all(|(name, _)| name == "instance-type"), "{wanted:?}");
+    let known = ["m7i", "m7g", "t2"];
+    let all = wanted.into_iter().flat_map(|(_, types)| types);
+    let there = all.filter(|it| it.split_once('.').is_some_and(|(family, _)| known.contains(&family)));
+    let item = |name: String| {
+        let architecture = if name.contains("g.") { "arm64" } else { "x86_64" };
+        format!(
+            "<instanceType>{name}</instanceType><processorInfo><supportedArchitectures><item>{architecture}</item>\
+             </supportedArchitectures></processorInfo>"
+        )
+    };
+    let items = there.map(item).collect();
+    paged(state, asked, "instanceTypeSet", items)
 }
 
 fn get<'a>(asked: &'a Asked, key: &str) -> &'a str {
@@ -117,6 +136,10 @@ fn run(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal
         return Ok(reservation(state, region, &same));
     }
     let (count, user_data) = judged(state, region, asked)?;
+    if get(asked, "DryRun") == "true" {
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        return Err(super::Refusal { status: 412, ..refuse("DryRunOperation", message) });
+    }
     let ids: Vec<String> = (0..count).map(|_| state.new_id("i")).collect();
     let weather = state.weather;
     let ground = &mut state.region(region);
@@ -129,8 +152,9 @@ fn run(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal
 }
 
 /// What kiln asks of RunInstances and of templates; what else comes is a mistake.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "Action",
+    "DryRun",
     "Version",
     "ClientToken",
     "MinCount",

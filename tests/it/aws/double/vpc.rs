@@ -8,6 +8,8 @@ use super::ec2::{Asked, filters, list, paged};
 use super::{Refusal, State, refuse};
 
 pub const VPC: &str = "vpc-0a1b2c3d4e5f60718";
+/// That of every subnet.
+const RANGE: &str = "10.0.0.0/8";
 
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -65,12 +67,21 @@ pub fn most(asked: &Asked, most: u32) -> Result<(), Refusal> {
 }
 
 fn subnets(state: &mut State, region: &str, asked: &Asked) -> Result<String, Refusal> {
-    let ids = list(asked, "SubnetId");
+    let wanted = filters(asked);
     let known = &state.region(region).ground.subnets;
+    // By a filter, what is not there is left out.
+    let ids = match wanted.first() {
+        Some((name, ids)) if name == "subnet-id" => {
+            ids.iter().filter(|id| known.contains(*id)).cloned().collect()
+        }
+        Some((name, _)) => panic!("the double knows no filter {name}"),
+        None => list(asked, "SubnetId"),
+    };
     if let Some(id) = ids.iter().find(|id| !known.contains(*id)) {
         return Err(refuse("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")));
     }
-    let item = |id: &String| format!("<subnetId>{id}</subnetId><vpcId>{VPC}</vpcId>");
+    let item =
+        |id: &String| format!("<subnetId>{id}</subnetId><vpcId>{VPC}</vpcId><cidrBlock>{RANGE}</cidrBlock>");
     let items = ids.iter().map(item).collect();
     paged(state, asked, "subnetSet", items)
 }

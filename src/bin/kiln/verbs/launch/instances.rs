@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kiln::cloud::{Cloud, Limits, Region};
+use kiln::cloud::Region;
 use kiln::cluster::Client;
 use kiln::exit::Exit;
 use kiln::launch::plan::Order;
@@ -35,7 +35,7 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
     if role == cli::Role::ControlPlane {
         return plane(words, &described, kubeconfig, here);
     }
-    let access = Kubeconfig { kubeconfig: kubeconfig.clone() }.access()?;
+    let access = Kubeconfig { kubeconfig: kubeconfig.clone() }.access(here)?;
     let ca = match ca(&described, &words.cluster)? {
         Some(ca) => ca,
         None => authorities(kubeconfig, &access.ca)?,
@@ -48,34 +48,24 @@ pub fn launch(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failure>
         form: words.provisioner.into(),
         ca: Some(&ca),
     };
-    let client = Client::new(&access)?;
+    let client = Client::new(&access)?.telling(here.teller());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let region = runtime.block_on(region(&described, here))?;
     let max = words.max.unwrap_or(words.count);
     if words.dry_run && words.group {
-        let plan = runtime
-            .block_on(async { launch::rehearse_group(&order, max, &region(&described).await).await })?;
+        let plan = runtime.block_on(launch::rehearse_group(&order, max, &region))?;
         return rehearsed(&plan, plan.described(), here);
     }
     if words.dry_run {
-        let plan = runtime.block_on(async { launch::rehearse(&order, &region(&described).await).await })?;
+        let plan = runtime.block_on(launch::rehearse(&order, &region))?;
         return rehearsed(&plan, plan.described(), here);
     }
+    let limit = Duration::from_secs(words.timeout);
+    let desk = Desk { region: &region, client: &client, progress: &*here.progress, limit };
     if words.group {
-        let grouped = runtime.block_on(async {
-            let region = region(&described).await;
-            let limit = Duration::from_secs(words.timeout);
-            let desk = Desk { region: &region, client: &client, progress: &*here.progress, limit };
-            launch::launch_group(&order, max, &desk).await
-        })?;
-        return show_group(&grouped, start, here);
+        return show_group(&runtime.block_on(launch::launch_group(&order, max, &desk))?, start, here);
     }
-    let launched = runtime.block_on(async {
-        let region = region(&described).await;
-        let limit = Duration::from_secs(words.timeout);
-        launch::launch(&order, &Desk { region: &region, client: &client, progress: &*here.progress, limit })
-            .await
-    })?;
-    show(&launched, start, here)
+    show(&runtime.block_on(launch::launch(&order, &desk))?, start, here)
 }
 
 fn plane(
@@ -100,7 +90,8 @@ fn plane(
         ca: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let region = runtime.block_on(region(described));
+    let region = runtime.block_on(region(described, here))?;
+    let proxy = here.proxy()?;
     let desk = PlaneDesk {
         region: &region,
         progress: &*here.progress,
@@ -108,6 +99,7 @@ fn plane(
         kubeconfig,
         operator: &words.operator,
         shares_token: words.group,
+        proxy: proxy.as_ref(),
     };
     if words.dry_run {
         let plan = runtime.block_on(launch::rehearse_plane(&order, &desk))?;
@@ -125,8 +117,8 @@ fn rehearsed(plan: &impl Display, described: Value, here: &Surroundings) -> Resu
     Ok(Exit::Done)
 }
 
-pub(super) async fn region(cluster: &Cluster) -> Region {
-    Cloud::open(Some(&cluster.region), Limits::default()).await.region(&cluster.region)
+pub(super) async fn region(cluster: &Cluster, here: &Surroundings) -> Result<Region, Failure> {
+    Ok(here.cloud(Some(&cluster.region)).await?.region(&cluster.region))
 }
 
 fn show(launched: &Launched, start: Instant, here: &Surroundings) -> Result<Exit, Failure> {

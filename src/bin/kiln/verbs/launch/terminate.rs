@@ -22,12 +22,12 @@ pub fn terminate(words: &cli::Launch, here: &Surroundings) -> Result<Exit, Failu
     let group = words.group.then(|| plan::group_name(&described));
     let meant = Meant { role: words.role.map(word), ids: words.instances.clone(), group };
     let client = words.kubeconfig.clone().map(|kubeconfig| {
-        let access = Kubeconfig { kubeconfig }.access()?;
-        Ok::<_, Failure>(Client::new(&access)?)
+        let access = Kubeconfig { kubeconfig }.access(here)?;
+        Ok::<_, Failure>(Client::new(&access)?.telling(here.teller()))
     });
     let client = client.transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let region = runtime.block_on(region(&described));
+    let region = runtime.block_on(region(&described, here))?;
     let share = plan::share_path(&described);
     let desk = Leaving {
         region: &region,
