@@ -14,6 +14,7 @@ pub mod nearest;
 pub mod pool;
 pub mod preload;
 pub mod problem;
+pub mod progress;
 pub mod reference;
 pub mod report;
 pub mod settings;
@@ -76,8 +77,6 @@ pub mod openpgp;
 pub mod output;
 #[cfg(feature = "toolchain")]
 pub mod pin;
-#[cfg(feature = "toolchain")]
-pub mod progress;
 #[cfg(feature = "toolchain")]
 pub mod read;
 #[cfg(feature = "toolchain")]

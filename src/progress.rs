@@ -21,7 +21,9 @@ pub trait Progress: Sync {
 
 /// Tells a person, while they wait, why a request takes long. Ports have one; by itself it tells nobody.
 #[derive(Clone, Default)]
-pub struct Teller(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Teller(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&str) + Send + Sync;
 
 impl Teller {
     /// Returns one that hands each sentence to `tell`.
