@@ -17,7 +17,6 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::time::Instant;
-use url::Url;
 
 use super::pace::Pace;
 use crate::cluster::Proxy;
@@ -59,18 +58,9 @@ impl Default for Limits {
 /// Why AWS can't even be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
-    /// `AWS_ENDPOINT_URL`, or `endpoint_url` of a profile.
-    #[error(
-        "AWS's endpoint '{0}' is no address; write it as https://HOST (AWS_ENDPOINT_URL, or endpoint_url of the profile)"
-    )]
-    Endpoint(String),
     /// `HTTPS_PROXY`.
     #[error("the proxy's address is not http://HOST:PORT (HTTPS_PROXY)")]
     Proxy,
-}
-
-fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
 }
 
 /// An account at AWS, as the SDK's chain finds it.
@@ -86,7 +76,7 @@ impl Cloud {
     /// spares asking for one, in the end an instance's metadata service.
     ///
     /// # Errors
-    /// When an address that the environment or a profile gives can't be used.
+    /// When the proxy's address can't be used.
     pub async fn open(
         region: Option<&str>,
         limits: Limits,
@@ -123,9 +113,6 @@ impl Cloud {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;
-        if let Some(found) = config.endpoint_url().filter(|found| !is_endpoint(found)) {
-            return Err(SettingError::Endpoint(found.to_owned()));
-        }
         Ok(Self { config, limits, teller: Teller::default() })
     }
 
