@@ -13,7 +13,7 @@ use super::credential::{CURRENT, stored};
 use super::look::Wanted;
 use super::observed::{Certificate, Found, Observed, Request};
 use super::outcome::Outcome;
-use super::reason::Reason;
+use super::reason::{Fault, Reason};
 use super::step::Step;
 use crate::aws::Ec2;
 use crate::cluster::{Access, Client, Counts, Credential, Csr, Limits};
@@ -121,6 +121,7 @@ impl<'a> Hands<'a> {
             return Err(Reason::Access("this machine has no identity yet".to_owned()));
         };
         match step {
+            Step::ReadClock => self.read_clock().await,
             Step::SendRequest => self.send_request(identity).await,
             Step::ReadRequest => self.read_request(identity).await,
             Step::AwaitRequest => {
@@ -128,6 +129,18 @@ impl<'a> Hands<'a> {
                 self.await_request(identity, left.min(AWAIT_MAX)).await
             }
             step => self.ask_as_node(step, identity, seen, report).await,
+        }
+    }
+
+    /// Whatever it answers, it says when.
+    async fn read_clock(&mut self) -> Result<Outcome, Reason> {
+        let client = self.bootstrap()?;
+        let answer = client.version().await;
+        match client.skew_s() {
+            Some(skew_s) => Ok(Outcome::Clock(skew_s)),
+            None => Err(answer
+                .err()
+                .map_or_else(|| Fault::Nonsense("it has no date".to_owned()).into(), fault::reason)),
         }
     }
 

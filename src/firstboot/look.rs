@@ -17,7 +17,7 @@ use crate::host::root::Root;
 use crate::settings::Settings;
 
 use judged::Judged;
-pub use machine::{machine, sources};
+pub use machine::{Sources, machine, sources};
 
 /// Why something could not be looked at.
 #[derive(Debug, thiserror::Error)]

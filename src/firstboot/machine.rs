@@ -16,10 +16,14 @@ pub struct Machine {
     pub hardware_ids: Vec<String>,
     /// Source addresses towards the API servers and the other family's default route; empty before there is a route.
     pub sources: Vec<IpAddr>,
+    /// The API server's name, where nobody knows an address of it, so that there are no sources.
+    pub unresolved: Option<String>,
     /// Whether the link that the node's addresses are on is known, by which files and MTU are rendered.
     pub has_uplink: bool,
     /// Whether a bootstrap token is at hand.
     pub has_token: bool,
+    /// Why what was given as the token is none, if something was.
+    pub bad_token: Option<String>,
     /// Whether pods may be running on the recorded block: their bridge is there, or nobody has made sure.
     pub may_run_pods: bool,
     /// What an earlier block left behind, in the order of repair.

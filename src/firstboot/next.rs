@@ -12,7 +12,10 @@ mod routes;
 
 use super::claim::Record;
 use super::identity::{self, Identity};
+use super::machine::Machine;
+use super::network::problem;
 use super::observed::{Found, Observed, Version};
+use super::plane;
 use super::reason::Reason;
 use super::step::{Step, listed};
 use crate::settings::{Role, Settings};
@@ -58,12 +61,14 @@ pub fn next(want: &Settings, seen: &Observed) -> Next {
 /// caller says in [`Observed::machine`] that pods may be running.
 pub fn verify(want: &Settings, seen: &Observed) -> Next {
     let judge = || -> Part<()> {
+        // Where nothing is recorded, nothing is either.
+        let record = match held(seen)? {
+            Some(record) if seen.disk.identity != Found::Missing => record,
+            _ => return stuck(Reason::NoClaim),
+        };
         identity(want, seen)?;
         trouble(seen)?;
-        match held(seen)? {
-            Some(record) => still_held(seen, record).map(drop),
-            None => stuck(Reason::NoClaim),
-        }
+        still_held(seen, record).map(drop)
     };
     judge().err().unwrap_or(Next::Done)
 }
@@ -120,16 +125,16 @@ fn stuck<T>(reason: impl Into<Reason>) -> Part<T> {
     Err(Next::Stuck(reason.into()))
 }
 
-/// Decided once, and never believed on another machine.
+/// Decided once it rests on something, and never believed on another machine.
 pub(super) fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Identity> {
     let identity = match &seen.disk.identity {
         Found::Is(identity) => identity,
-        Found::Broken(why) => return stuck(Reason::Broken { path: IDENTITY.to_owned(), why: why.clone() }),
+        Found::Broken(why) => return stuck(Reason::unread(IDENTITY, why)),
         Found::Missing => {
             if let Some(address) = seen.machine.awaited.first() {
                 return Err(Next::Wait(Reason::Promised(*address)));
             }
-            return match identity::decide(&want.node, &seen.machine) {
+            return match decided(want, &seen.machine) {
                 Ok(identity) => act(Step::RecordIdentity(identity)),
                 Err(reason) if reason.is_final() => stuck(reason),
                 Err(reason) => Err(Next::Wait(reason)),
@@ -141,7 +146,25 @@ pub(super) fn identity<'a>(want: &Settings, seen: &'a Observed) -> Part<&'a Iden
             stuck(Reason::Cloned { recorded: identity.instance_id.clone(), live: live.clone() })
         }
         // A machine that says nothing today (a BIOS that hides its UUID) is no other machine for that.
-        _ => Ok(identity),
+        _ if seen.is_settled() || plane::is_meant(want) => Ok(identity),
+        // Nobody has been told of it yet, so settings that were corrected meanwhile count.
+        _ => match decided(want, &seen.machine) {
+            Ok(anew) if anew != *identity => act(Step::RecordIdentity(anew)),
+            Err(reason @ Reason::Unfitting { .. }) => stuck(reason),
+            _ => Ok(identity),
+        },
+    }
+}
+
+/// Who the machine is, if that can be a node of this cluster: what can't is known before anything is registered.
+fn decided(want: &Settings, machine: &Machine) -> Result<Identity, Reason> {
+    let identity = identity::decide(&want.node, machine)?;
+    match problem::of_node(want, &identity).first() {
+        Some(problem) => {
+            let is_set = !want.node.addresses.is_empty();
+            Err(Reason::Unfitting { why: problem.to_string(), is_set })
+        }
+        None => Ok(identity),
     }
 }
 

@@ -35,6 +35,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Returns whether something rests on who this machine was decided to be.
+    pub fn is_settled(&self) -> bool {
+        self.disk.claim != Found::Missing || self.disk.certificate != Certificate::Missing
+    }
+
     /// Returns whether a claim is recorded that was once read with the Node's live UID.
     pub fn is_held(&self) -> bool {
         matches!(&self.disk.claim, Found::Is(record) if record.state == State::Held)
@@ -63,8 +68,13 @@ pub enum Certificate {
     Stored(String),
     /// The current one is sound.
     Current,
-    /// The current one's time is over.
-    Expired,
+    /// The current one's time is over, by this machine's clock.
+    Expired {
+        /// For how many seconds.
+        since_s: u64,
+    },
+    /// The current one's time has not come, by this machine's clock, and how far off it is.
+    Early(String),
     /// The current one is not good for this node, and why.
     Unfit(String),
 }
@@ -99,6 +109,10 @@ pub struct Disk {
 /// What the server has answered in this run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Server {
+    /// How far its clock is ahead of this machine's, in seconds; behind, where negative.
+    pub skew_s: Option<i64>,
+    /// Whether it was asked for its time, with or without an answer.
+    pub is_clock_asked: bool,
     /// The certificate signing request.
     pub request: Request,
     /// The own Node.

@@ -16,6 +16,8 @@ pub enum Outcome {
     Changed,
     /// All was so already.
     Unchanged,
+    /// The server's clock is this many seconds ahead of this machine's.
+    Clock(i64),
     /// The certificate signing request is so far.
     Request(Request),
     /// The Node as it is.
@@ -51,9 +53,11 @@ impl Observed {
             return self.called(step, outcome);
         }
         self.trouble = None;
+        self.server.is_clock_asked |= *step == Step::ReadClock;
         match outcome {
             Outcome::Trouble(reason) => self.fail(step, reason),
             Outcome::Changed => self.changed(step),
+            Outcome::Clock(skew_s) => self.server.skew_s = Some(skew_s),
             Outcome::Request(request) => self.server.request = request,
             Outcome::Node(node) => self.node(node),
             Outcome::Pool(pool) => self.server.pool = Some(pool),

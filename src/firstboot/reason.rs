@@ -27,9 +27,27 @@ pub enum Reason {
     NoInstance,
     /// The name can't be a Node's.
     #[error(
-        "{0:?} can't be a Node's name (lower-case letters, digits, '-' and '.', a letter or digit at both ends, 253 at most); set node.name or the host name"
+        "{0:?} can't be a Node's name (lower-case letters, digits, '-' and '.', a letter or digit at both ends, 63 at most); set node.name or the host name"
     )]
     Name(String),
+    /// The host name is the one of machines that have none.
+    #[error(
+        "the host name is {0:?}, which is every machine's that nobody has named; set node.name, or have DHCP or /etc/hostname give one"
+    )]
+    NoName(String),
+    /// The API server's name has no address, so the way to it is not known either.
+    #[error(
+        "{0}, the API server's name in api.endpoint, can't be resolved, so this node does not know its own address; check the resolver (/etc/resolv.conf), or set node.addresses"
+    )]
+    Unresolved(String),
+    /// Settings and the node's addresses can't be together, whatever block there will be.
+    #[error("{why}")]
+    Unfitting {
+        /// In the words of what checked it.
+        why: String,
+        /// Whether the settings name the addresses, so that no others will come.
+        is_set: bool,
+    },
     /// There is no route yet.
     #[error(
         "no route to the API server's address, so this node has no address of its own; check the network, or set node.addresses"
@@ -48,11 +66,24 @@ pub enum Reason {
         /// What is wrong with it.
         why: String,
     },
+    /// A record that this kiln can't read and another one could.
+    #[error(
+        "{path} was written by a newer kiln ({why}); boot the image that wrote it, or a later one; removed, this machine would take another claim beside the one it has"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// What is not known.
+        why: String,
+    },
     /// A certificate is needed and there is no token to ask for it.
     #[error(
         "no bootstrap token, and no certificate on the disk; make one with 'kiln token create' and give it as the credential kiln.token or as node.token_file"
     )]
     NoToken,
+    /// What was given as the token is none.
+    #[error("the bootstrap token is needed for a certificate, and can't be used: {0}")]
+    BadToken(String),
     /// The certificate's time is over and there is no token for another one.
     #[error(
         "kubelet's certificate has expired and there is no bootstrap token to get another one; make one with 'kiln token create' and give it as the credential kiln.token"
@@ -292,10 +323,22 @@ pub enum Fault {
 const REFUSALS_MAX: u32 = 8;
 
 impl Reason {
+    /// Returns that a record can't be read. Whatever this kiln does not know was known to whoever wrote it.
+    pub fn unread(path: &str, why: &str) -> Self {
+        let (path, why) = (path.to_owned(), why.to_owned());
+        // serde's words for a key or value that the type does not have.
+        if why.starts_with("unknown field") || why.starts_with("unknown variant") {
+            Self::Newer { path, why }
+        } else {
+            Self::Broken { path, why }
+        }
+    }
+
     /// Returns whether waiting can't help, so that the run ends.
     pub fn is_final(&self) -> bool {
         match self {
             Self::NoAddress
+            | Self::Unresolved(_)
             | Self::Pending(_)
             | Self::NoPool
             | Self::NoBlock(_)
@@ -333,6 +376,8 @@ impl Reason {
         match self {
             // Waiting inside the run would only repeat the list; the unit comes back.
             Self::Exhausted { .. } | Self::FilesClock(_) | Self::Fault(Fault::Clock(_)) => Exit::TryAgain,
+            // The network may bring a name, or an address of the other family.
+            Self::NoName(_) | Self::Unfitting { is_set: false, .. } => Exit::TryAgain,
             Self::Vpc(fault) if !fault.is_configuration() => Exit::TryAgain,
             Self::Lost { .. } | Self::NoClaim => Exit::Failed,
             reason if reason.is_final() => Exit::Config,

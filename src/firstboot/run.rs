@@ -17,6 +17,8 @@ mod waits;
 use std::time::{Duration, Instant};
 
 use super::apply::{ApplyError, Hands};
+use super::credential::{CURRENT, stored};
+use super::identity;
 use super::look::{self, LookError};
 use super::look_cloud;
 use super::next::Next;
@@ -55,6 +57,8 @@ pub struct Run<'a> {
     pub settings: &'a Settings,
     /// The bootstrap token, or [`Credential::None`].
     pub token: Credential,
+    /// Why what was given as the token is none, if something was.
+    pub bad_token: Option<&'a str>,
     /// What decides: [`super::next::next`], or [`super::next::verify`].
     pub decide: fn(&Settings, &Observed) -> Next,
     /// Whether pods may be running on the recorded block, whatever the links say.
@@ -127,6 +131,7 @@ impl Run<'_> {
         let machine = look::machine(self.root, self.settings, has_token, chance)?;
         let mut seen = Observed { machine, ..Observed::default() };
         seen.machine.may_run_pods = self.may_run_pods;
+        seen.machine.bad_token = self.bad_token.map(str::to_owned);
         seen.machine.attachment = self.attachment.cloned();
         look::records(self.root, &mut seen)?;
         Ok(seen)
@@ -146,8 +151,15 @@ impl Run<'_> {
             Version::Untried(version) => Some(format!("the API server is {version}")),
             _ => None,
         };
-        let ending = diary.end(self.root, reason, seen, counts);
-        Ok(Ending { warnings: warning.into_iter().collect(), ..ending })
+        let mut ending = diary.end(self.root, reason, seen, counts);
+        ending.warnings.extend(warning);
+        if diary.is_kept()
+            && let Found::Is(recorded) = &ending.seen.disk.identity
+        {
+            ending.warnings.extend(identity::departures(&self.settings.node, recorded));
+            ending.warnings.extend(self.exposed()?);
+        }
+        Ok(ending)
     }
 
     async fn turns(&self, diary: &mut Diary) -> Result<End, RunError> {
@@ -158,7 +170,7 @@ impl Run<'_> {
         let seed = seen.machine.chance as u64;
         let mut hands = Hands::new(self.root, self.settings, self.token.clone(), limits(is_born), seed);
         hands.ec2 = self.ec2;
-        let mut waits = Waits::new(is_born, seed, start + self.limit);
+        let mut waits = Waits::new(is_born.then(|| start + PATIENCE), seed, start + self.limit);
         let mut last = String::new();
         self.look_first(&mut hands, (&mut seen, &mut wanted), diary, waits.deadline).await?;
         for _ in 0..TURNS_MAX {
@@ -230,10 +242,25 @@ impl Run<'_> {
         self.look_for_addresses(seen)
     }
 
-    /// They matter until it is decided who the machine is.
+    /// kubelet's own file is its owner's alone; whoever made it otherwise is told.
+    fn exposed(&self) -> Result<Option<String>, FileError> {
+        let path = stored(CURRENT);
+        let mode = self.root.mode(&path)?.filter(|mode| mode & 0o077 != 0);
+        let line = |mode| {
+            format!(
+                "{path} holds a private key, and others may read it (mode {mode:04o}); give it mode 0600, and delete the \
+                 Node's credential if they may have"
+            )
+        };
+        Ok(mode.map(line))
+    }
+
+    /// They matter until it is decided who the machine is, and once more in a run that may decide it anew.
     fn look_for_addresses(&self, seen: &mut Observed) -> Result<(), RunError> {
-        if seen.disk.identity == Found::Missing {
-            seen.machine.sources = look::sources(self.settings)?;
+        let is_open = !seen.is_settled() && seen.machine.sources.is_empty();
+        if seen.disk.identity == Found::Missing || is_open {
+            let look::Sources { addresses, unresolved } = look::sources(self.settings)?;
+            (seen.machine.sources, seen.machine.unresolved) = (addresses, unresolved);
             seen.machine.awaited = look_cloud::awaited(self.settings).map_err(LookError::from)?;
         }
         Ok(())

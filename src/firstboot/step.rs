@@ -24,6 +24,8 @@ pub enum Step {
     SendRequest,
     /// Read the request that has its name already.
     ReadRequest,
+    /// Ask the API server what time it is.
+    ReadClock,
     /// Wait for the certificate, as one watch.
     AwaitRequest,
     /// Write certificate and key into kubelet's store, under a name with the date.
@@ -113,6 +115,7 @@ impl Step {
             self,
             Self::ReadRequest
                 | Self::AwaitRequest
+                | Self::ReadClock
                 | Self::ReadNode
                 | Self::ReadPool
                 | Self::ReadClaim(_)
@@ -180,6 +183,7 @@ impl Step {
             Self::MakeKey => "key",
             Self::SendRequest => "csr-create",
             Self::ReadRequest => "csr-read",
+            Self::ReadClock => "clock-read",
             Self::AwaitRequest => "csr-await",
             Self::StoreCertificate => "certificate",
             Self::LinkCertificate(_) => "certificate-link",
@@ -233,6 +237,7 @@ impl fmt::Display for Step {
             Self::MakeKey => f.write_str("make the private key"),
             Self::SendRequest => f.write_str("ask for a client certificate"),
             Self::ReadRequest => f.write_str("read the certificate request that is there already"),
+            Self::ReadClock => f.write_str("ask the API server for the time"),
             Self::AwaitRequest => f.write_str("wait for the certificate"),
             Self::StoreCertificate => f.write_str("store certificate and key for kubelet"),
             Self::LinkCertificate(name) => write!(f, "make {name} kubelet's current certificate"),

@@ -60,6 +60,22 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
+/// Opens a file that should be a plain one, or a folder, whoever made it: nothing else is waited for or read.
+///
+/// # Errors
+/// As the system says, and if it is a pipe, a socket or a device.
+pub fn open_plain(path: &Path) -> Result<File, FileError> {
+    let file = stream::open(path).map_err(FileError::at("open", path))?;
+    let kind = file.metadata().map_err(FileError::at("look at", path))?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(file);
+    }
+    Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidInput, NOT_PLAIN)))
+}
+
+/// What is said of pipes, sockets and devices.
+pub const NOT_PLAIN: &str = "is no plain file but a pipe, a socket or a device";
+
 /// What is read at once: most files of a node have less.
 const READ_BYTES: usize = 8 << 10;
 
@@ -68,10 +84,22 @@ const READ_BYTES: usize = 8 << 10;
 /// # Errors
 /// As the system says; if the file is larger, or a pipe falls silent.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+    let file = stream::open(path).map_err(FileError::at("open", path))?;
+    read_all(Stream(file), path, max_bytes)
+}
+
+/// Reads a whole file of at most `max_bytes` as [`open_plain`] opens it.
+///
+/// # Errors
+/// As [`read`] and [`open_plain`].
+pub fn read_plain(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+    read_all(open_plain(path)?, path, max_bytes)
+}
+
+fn read_all(file: impl Read, path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     // Without a capacity the library begins with 32 bytes, and doubles.
     let mut bytes = Vec::with_capacity(READ_BYTES);
-    let file = stream::open(path).map_err(FileError::at("open", path))?;
-    let read = Stream(file).take(max_bytes + 1).read_to_end(&mut bytes);
+    let read = file.take(max_bytes + 1).read_to_end(&mut bytes);
     read.map_err(FileError::at("read", path))?;
     if bytes.len() as u64 > max_bytes {
         let why = io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {max_bytes} bytes"));
@@ -172,7 +200,11 @@ pub fn open_special(path: &Path) -> Result<File, FileError> {
 #[expect(clippy::disallowed_methods, reason = "this is the port")]
 pub fn append(path: &Path) -> Result<File, FileError> {
     let file = fault::check_write()
-        .and_then(|()| fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path));
+        // A pipe that nobody reads is an error and nothing to wait for.
+        .and_then(|()| {
+            let mut options = fs::OpenOptions::new();
+            options.append(true).create(true).mode(0o600).custom_flags(nix::libc::O_NONBLOCK).open(path)
+        });
     file.map_err(FileError::at("open", path))
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileError};
+use super::root::Root;
 use crate::settings::layer::CREDENTIAL;
 use crate::settings::token::{Found, NoToken, Source, Token};
 use crate::settings::{ENVIRONMENT_FILE, FOLDER, Form, Layer, Settings, TOKEN_CREDENTIAL, VOLATILE_FOLDER};
@@ -73,11 +74,11 @@ pub fn token(
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
+    Root::new(root).behind(path)
 }
 
-/// Reads the layers in a folder, in the order of their names. Other files are none of ours, but a name with `.yml` is so
-/// nearly right that somebody would wait for its effect.
+/// Reads the layers in a folder, in the order of their names. Other files are none of ours, but a name with `.yml`, `.YAML`
+/// or `.json` is so nearly right that somebody would wait for its effect.
 fn folder(root: &Path, path: &str) -> Result<Vec<Layer>, FileError> {
     let folder = below(root, path);
     let names = match files::list(&folder) {
@@ -88,8 +89,13 @@ fn folder(root: &Path, path: &str) -> Result<Vec<Layer>, FileError> {
     for name in names.iter().filter_map(|name| name.to_str()).filter(|name| !name.starts_with('.')) {
         let full = format!("{path}/{name}");
         if name.ends_with(".yaml") {
-            layers.extend(file(&folder.join(name), full, Form::Yaml)?);
-        } else if name.ends_with(".yml") {
+            let nowhere = || Layer {
+                name: full.clone(),
+                form: Form::Yaml,
+                text: Err("is a link that leads nowhere".to_owned()),
+            };
+            layers.push(file(&below(root, &full), full.clone(), Form::Yaml)?.unwrap_or_else(nowhere));
+        } else if is_nearly_a_layer(name) {
             let why = "is not read, because its name does not end with .yaml".to_owned();
             layers.push(Layer { name: full, form: Form::Yaml, text: Err(why) });
         }
@@ -97,11 +103,18 @@ fn folder(root: &Path, path: &str) -> Result<Vec<Layer>, FileError> {
     Ok(layers)
 }
 
+fn is_nearly_a_layer(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+}
+
 fn file(path: &Path, name: String, form: Form) -> Result<Option<Layer>, FileError> {
-    let text = match files::read(path, LAYER_MAX_BYTES) {
+    let text = match files::read_plain(path, LAYER_MAX_BYTES) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()),
         Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Err("has more than 1 MiB".to_owned()),
+        Err(error) if error.source.kind() == ErrorKind::IsADirectory => Err("is a folder".to_owned()),
+        Err(error) if error.source.kind() == ErrorKind::InvalidInput => Err(files::NOT_PLAIN.to_owned()),
         Err(error) => return Err(error),
     };
     Ok(Some(Layer { name, form, text }))
@@ -109,7 +122,7 @@ fn file(path: &Path, name: String, form: Form) -> Result<Option<Layer>, FileErro
 
 /// Returns a token and whether others than the file's owner may read it.
 fn read_token(path: &Path, name: String) -> Result<Option<(Token, bool)>, TokenError> {
-    let opened = match files::open(path) {
+    let opened = match files::open_plain(path) {
         Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };

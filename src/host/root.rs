@@ -3,13 +3,15 @@
 //!
 //! Paths are the node's own, absolute ones. Whatever is changed here is durable when the method returns: the file is
 //! synced, has its name, and the folder is synced. In a [`Root::batched`] tree the folders are synced by [`Root::settle`]
-//! alone. A tree is trusted: links in it are followed as the machine would.
+//! alone. Links in it are followed as the machine would: an absolute one leads to a place in the tree.
 
+mod links;
 mod names;
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::fault;
 use super::files::{self, Existing, FileError};
@@ -49,9 +51,26 @@ impl Root {
         self.folder == Path::new("/")
     }
 
-    /// Returns where a path of the node lies.
+    /// Returns where a path of the node lies; if its last name is a link, where that lies.
     pub fn at(&self, path: &str) -> PathBuf {
-        self.folder.join(path.trim_start_matches('/'))
+        // The machine itself follows its links.
+        if self.is_machine() {
+            return self.folder.join(path.trim_start_matches('/'));
+        }
+        self.folder.join(links::resolved(&self.folder, Path::new(path), false))
+    }
+
+    /// Returns where lies what is found at a path of the node.
+    pub fn behind(&self, path: &str) -> PathBuf {
+        if self.is_machine() {
+            return self.at(path);
+        }
+        self.folder.join(links::resolved(&self.folder, Path::new(path), true))
+    }
+
+    /// Returns the path of the node that is found at another one, by its links: what is removed there is gone.
+    pub fn target(&self, path: &str) -> String {
+        Path::new("/").join(links::resolved(&self.folder, Path::new(path), true)).display().to_string()
     }
 
     /// Reads a file of at most `max_bytes`; none if it is not there.
@@ -59,7 +78,7 @@ impl Root {
     /// # Errors
     /// As the system says, and if the file is larger.
     pub fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, FileError> {
-        match files::read(&self.at(path), max_bytes) {
+        match files::read_plain(&self.behind(path), max_bytes) {
             Err(error) if is_absent(&error.source) => Ok(None),
             other => other.map(Some),
         }
@@ -81,7 +100,7 @@ impl Root {
     /// # Errors
     /// As the system says.
     pub fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
-        match files::list(&self.at(path)) {
+        match files::list(&self.behind(path)) {
             Err(error) if is_absent(&error.source) => Ok(Vec::new()),
             // A name that is not UTF-8 is none of ours.
             other => Ok(other?.into_iter().filter_map(|name| name.into_string().ok()).collect()),
@@ -93,7 +112,7 @@ impl Root {
     /// # Errors
     /// As the system says.
     pub fn mode(&self, path: &str) -> Result<Option<u32>, FileError> {
-        match self.at(path).metadata() {
+        match self.behind(path).metadata() {
             Ok(metadata) => Ok(Some(metadata.permissions().mode() & 0o7777)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(FileError::at("look at", &self.at(path))(error)),
@@ -140,13 +159,23 @@ impl Root {
     /// As the system says.
     pub fn append(&self, path: &str) -> Result<std::fs::File, FileError> {
         self.make_folders(path, 0o600)?;
-        let path = self.at(path);
+        let path = self.behind(path);
         let is_new = !path.exists();
         let file = files::append(&path)?;
         if is_new {
             self.gave_name_in(files::folder_of(&path))?;
         }
         Ok(file)
+    }
+
+    /// Locks a file of its owner's alone, waiting for whoever holds it for at most `limit`; none: it is still held. The lock is
+    /// held until the file is closed, by the end of the process at the latest.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn lock(&self, path: &str, limit: Duration) -> Result<Option<std::fs::File>, FileError> {
+        self.make_folders(path, 0o600)?;
+        files::lock(&self.behind(path), limit)
     }
 
     /// Makes or replaces a symbolic link, and makes the folders above it.

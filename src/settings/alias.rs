@@ -4,7 +4,7 @@
 //! Each works with a warning. One that contradicts its key, or another spelling of itself, is refused: nobody could tell
 //! which was meant. Unlike a key, an alias never overrides an earlier layer.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use serde_yaml::Value;
@@ -23,7 +23,7 @@ const API_PORT: u16 = 6443;
 enum Says {
     /// A range, in a list.
     Range,
-    /// An address, in a list.
+    /// An IPv4 address, in a list.
     Address,
     /// A whole number.
     Whole,
@@ -112,7 +112,7 @@ fn text(entry: &Entry, says: Says, report: &mut Report) -> Option<String> {
     };
     let wanted = match says {
         Says::Range if text.parse::<IpNet>().is_err() => "a range such as 10.244.0.0/16",
-        Says::Address if text.parse::<IpAddr>().is_err() => "an address such as 10.0.0.5",
+        Says::Address if text.parse::<Ipv4Addr>().is_err() => "an IPv4 address such as 10.0.0.5",
         Says::Whole if text.parse::<u32>().is_err() => "a whole number",
         Says::Endpoint if text.is_empty() => "an address such as https://api.example.org:6443",
         Says::Endpoint => return Some(endpoint(&text)),

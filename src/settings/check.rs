@@ -10,6 +10,8 @@ mod label;
 pub mod name;
 mod node;
 
+use ipnet::IpNet;
+
 use super::ranges::{self, Cut, Wanted, Words};
 use crate::marks::at::At;
 use crate::marks::report::Report;
@@ -20,6 +22,8 @@ use crate::version::Version;
 
 pub use api::wrong_of_ca;
 pub use cloud::{is_metadata, is_parameter};
+pub use cloud::is_metadata;
+pub use node::is_unicast;
 
 /// Whether more layers follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +123,25 @@ fn blocks(at: &At<'_>, cut: &Cut, whole: bool, report: &mut Report) {
         let what = "derived addressing needs the range of the hosts' addresses".to_owned();
         report.wrong(&addressing, what, "give cluster.hosts".to_owned());
     }
+    if mode == Some("derived") {
+        one_range_of_hosts(&cluster.key("hosts"), cut, report);
+    }
     reserved_leave_enough(&cluster, cut, report);
     if let Some(mode) = mode {
         index(&at.key("node").key("index"), mode, &reserved, (cut, whole), report);
+    }
+}
+
+/// Addresses at the same place of two ranges would mean the same block.
+fn one_range_of_hosts(at: &At<'_>, cut: &Cut, report: &mut Report) {
+    for (number, range) in cut.hosts.iter().enumerate() {
+        let is_family = |other: &&IpNet| other.addr().is_ipv4() == range.addr().is_ipv4();
+        if let Some(first) = cut.hosts[..number].iter().find(is_family) {
+            let what =
+                format!("with derived addressing, {range} beside {first} would give two nodes one block");
+            let fix = "give one range of each family that has all of them, or use another addressing";
+            report.wrong(at, what, fix.to_owned());
+        }
     }
 }
 

@@ -53,14 +53,17 @@ pub fn pruned(at: &At<'_>, report: &mut Report) -> Option<Node> {
     at.node.map(|node| without(node.clone(), &at.path, &found))
 }
 
-/// Tells of a private key that stands in a layer but in none of its values: in a comment, or in a text that is no YAML.
+/// Tells of a secret that stands in a layer but in none of its values: in a comment, or in a text that is no YAML.
 pub(super) fn beside_values(layer: &Layer, number: u16, report: &mut Report) {
-    let line = layer.text.iter().flat_map(|text| text.lines()).position(|line| line.contains(PRIVATE_KEY));
-    if let Some(line) = line
-        && !report.tells_of(number, "private key")
-    {
-        let line = u32::try_from(line + 1).unwrap_or(u32::MAX);
-        Secret::PrivateKey.tell(Place { text: number, line, column: 1 }, "", report);
+    for (secret, words) in [(Secret::PrivateKey, "private key"), (Secret::Token, "token")] {
+        let mut lines = layer.text.iter().flat_map(|text| text.lines());
+        let line = lines.position(|line| Secret::of(line) == Some(secret));
+        if let Some(line) = line
+            && !report.tells_of(number, words)
+        {
+            let line = u32::try_from(line + 1).unwrap_or(u32::MAX);
+            secret.tell(Place { text: number, line, column: 1 }, "", report);
+        }
     }
 }
 

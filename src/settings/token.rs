@@ -83,21 +83,32 @@ fn is_token(text: &[u8]) -> bool {
     text.len() == LEN && text[ID_LEN] == b'.' && is_plain(&text[..ID_LEN]) && is_plain(&text[ID_LEN + 1..])
 }
 
-/// What may stand beside a token in a text. No '/', ':' or '.': the host of an address may well have the form of one.
+/// What may stand beside a token in a text.
 fn is_edge(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b",;='\"`()<>".contains(&byte)
+    byte.is_ascii_whitespace() || b",;='\"`()[]{}<>#&?".contains(&byte)
+}
+
+/// Whether what stands beside the window from `at` lets it be a word of its own. The host of an address may well have the form
+/// of a token, so '://' before it, or ':', '/' and '.' after it make it none; a part of a path is one.
+fn is_free(bytes: &[u8], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).map(|at| bytes[at]);
+    let after = |on: usize| bytes.get(at + LEN + on).copied();
+    let is_host = before(1) == Some(b'/') && before(2) == Some(b'/') && before(3) == Some(b':');
+    let is_part = matches!(before(1), Some(b'/' | b':')) && !is_host;
+    let begins = is_part || before(1).is_none_or(is_edge);
+    let ends = match after(0) {
+        Some(b'.') => after(1).is_none_or(is_edge),
+        Some(b'/') => is_part,
+        byte => byte.is_none_or(is_edge),
+    };
+    begins && ends
 }
 
 /// Returns where a token starts in `text`, from `start` on.
 fn find(text: &str, start: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    (start..).zip(bytes.get(start..)?.windows(LEN)).map(|(at, window)| (at, is_token(window))).find_map(
-        |(at, is_token)| {
-            let is_free =
-                |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(|byte| is_edge(*byte));
-            (is_token && is_free(at.checked_sub(1)) && is_free(Some(at + LEN))).then_some(at)
-        },
-    )
+    let windows = (start..).zip(bytes.get(start..)?.windows(LEN));
+    windows.filter(|(_, window)| is_token(window)).map(|(at, _)| at).find(|at| is_free(bytes, *at))
 }
 
 /// Returns whether the text is a bootstrap token or holds one as a word of its own.
@@ -149,11 +160,26 @@ mod tests {
             "--token abcdef.0123456789abcdef",
             "token=abcdef.0123456789abcdef,",
             "ü \"abcdef.0123456789abcdef\"",
+            "aws:///x/abcdef.0123456789abcdef",
+            "aws:///abcdef.0123456789abcdef/x",
+            "token:abcdef.0123456789abcdef",
+            "[abcdef.0123456789abcdef]",
+            "# it is abcdef.0123456789abcdef.",
         ] {
             assert!(looks_like_one(text), "{text}");
             assert!(!looks_like_one(&redacted(text)) && redacted(text).contains(HIDDEN));
         }
-        for text in ["https://master.internalcompany1:6443", "", "abcdef.0123456789abcdef0", "a.b", "ü"] {
+        for text in [
+            "https://master.internalcompany1:6443",
+            "master.internalcompany1:6443",
+            "https://master.internalcompany1",
+            "images.internalcompany1/pause:3.10",
+            "abcdef.0123456789abcdef.example.org",
+            "",
+            "abcdef.0123456789abcdef0",
+            "a.b",
+            "ü",
+        ] {
             assert!(!looks_like_one(text), "{text}");
             assert_eq!(redacted(text), text);
         }

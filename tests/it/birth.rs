@@ -9,6 +9,7 @@ mod modes;
 mod refused;
 mod secrets;
 mod status;
+mod sturdy;
 mod warm;
 mod whole;
 mod worker;

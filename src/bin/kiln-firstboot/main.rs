@@ -3,6 +3,8 @@
 //!
 //! It reads words, settings and token, has the library do the work, prints one line and ends with an exit code.
 
+mod alone;
+mod say;
 mod told;
 mod words;
 
@@ -30,6 +32,8 @@ use kiln::mark;
 use kiln::report::{REPORT, Report};
 use kiln::settings::Settings;
 
+use alone::{Alone, alone};
+use say::{give, tell};
 use told::{Told, Untold};
 use words::{Format, Phase, Word, Words};
 
@@ -44,8 +48,8 @@ type Failure = Box<dyn Error>;
 fn main() -> ExitCode {
     // The bake recognises this text in the binary; clap would add the program's name to it.
     if std::env::args_os().nth(1).is_some_and(|word| word == "--version") {
-        println!("{}", mark::FIRSTBOOT);
-        return Exit::Done.into();
+        let given = give(format_args!("{}\n", mark::FIRSTBOOT));
+        return given.map_or(Exit::Failed, |()| Exit::Done).into();
     }
     let words = match Words::try_parse() {
         Ok(words) => words,
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
     match begin(&words) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("kiln-firstboot: {}", chain(&*error));
+            tell(format_args!("{}", chain(&*error)));
             Exit::Failed.into()
         }
     }
@@ -93,9 +97,18 @@ fn begin(words: &Words) -> Result<Exit, Failure> {
             Err(untold) => return Ok(refused(&untold)),
         };
         for warning in &told.warnings {
-            eprintln!("kiln-firstboot: warning: {warning}");
+            tell(format_args!("warning: {warning}"));
         }
-        work(words, &root, told).await
+        match alone(&root, words.word())? {
+            Alone::Is { _lock } => work(words, &root, told).await,
+            Alone::Not => {
+                tell(
+                    "another kiln-firstboot is at work on this machine and holds /var/lib/kiln/lock; wait for it \
+                    (systemctl status kiln-firstboot.service kiln-repair.service), then try again",
+                );
+                Ok(Exit::TryAgain)
+            }
+        }
     })
 }
 
@@ -120,13 +133,13 @@ fn refused(untold: &Untold) -> Exit {
         Untold::Later(text) => (text, Exit::TryAgain),
     };
     for problem in text.lines() {
-        eprintln!("kiln-firstboot: {problem}");
+        tell(format_args!("{problem}"));
     }
     exit
 }
 
 async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
-    let Told { settings: told, token, warnings: _, facts } = told;
+    let Told { settings: told, token, bad_token, warnings: _, facts } = told;
     let attachment = facts.as_ref().map(look_cloud::attachment);
     let ec2 = facts.as_ref().map(|facts| look_cloud::ec2(facts, &told.cloud)).transpose()?;
     let token = token.map_or(Credential::None, |token| Credential::Token(token.reveal().to_owned()));
@@ -136,6 +149,7 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         root,
         settings: &own,
         token,
+        bad_token: bad_token.as_deref(),
         decide: next::next,
         may_run_pods: false,
         limit: DEADLINE,
@@ -155,13 +169,11 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
             }
         }
         Word::Run { phase: Some(_), .. } if !is_plane => {
-            eprintln!("kiln-firstboot: only a control plane's first boot has phases; leave out --phase");
+            tell("only a control plane's first boot has phases; leave out --phase");
             Ok(Exit::Usage)
         }
         Word::Run { dry_run: true, phase: Some(Phase::Addons) } => {
-            eprintln!(
-                "kiln-firstboot: the server alone knows what applying would change; leave out --dry-run"
-            );
+            tell("the server alone knows what applying would change; leave out --dry-run");
             Ok(Exit::Usage)
         }
         Word::Run { phase: Some(Phase::Addons), .. } => {
@@ -182,7 +194,7 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
             Ok(end(run.run(&mut Diary::begin(false)?).await?))
         }
         Word::Share if !is_plane => {
-            eprintln!("kiln-firstboot: only a control plane shares what is its cluster's");
+            tell("only a control plane shares what is its cluster's");
             Ok(Exit::Usage)
         }
         Word::Share => {
@@ -192,8 +204,8 @@ async fn work(words: &Words, root: &Root, told: Told) -> Result<Exit, Failure> {
         }
         Word::Images => import_images(root, &told),
         Word::Repair => Ok(end(run.repair(&mut Diary::begin(true)?).await?)),
-        Word::Explain => tell(&run, &files, Format::Text),
-        Word::Status { format } => tell(&run, &files, format),
+        Word::Explain => show(&run, &files, Format::Text),
+        Word::Status { format } => show(&run, &files, format),
     }
 }
 
@@ -213,10 +225,10 @@ fn report(root: &Root) -> Result<Option<Report>, Failure> {
 /// The one line on journal and console.
 fn end(ending: Ending) -> Exit {
     for warning in &ending.warnings {
-        eprintln!("kiln-firstboot: warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     if let Some(reason) = ending.reason {
-        eprintln!("kiln-firstboot: {reason}");
+        tell(format_args!("{reason}"));
     }
     ending.exit
 }
@@ -224,15 +236,15 @@ fn end(ending: Ending) -> Exit {
 /// What can't be imported now may be later: a runtime that starts, a disk that was full.
 fn import_images(root: &Root, settings: &Settings) -> Result<Exit, Failure> {
     if !root.is_machine() {
-        eprintln!("kiln-firstboot: images are given to this machine's own runtime; leave out --root");
+        tell("images are given to this machine's own runtime; leave out --root");
         return Ok(Exit::Usage);
     }
     let Imported { names, failures } = import(root, settings, tell_manager)?;
     for name in names {
-        println!("imported {name}");
+        give(format_args!("imported {name}\n"))?;
     }
     for failure in &failures {
-        eprintln!("kiln-firstboot: can't import {failure}");
+        tell(format_args!("can't import {failure}"));
     }
     Ok(if failures.is_empty() { Exit::Done } else { Exit::TryAgain })
 }
@@ -243,43 +255,40 @@ fn tell_manager() {
     // Run by hand, it has none.
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = notify::ready(&socket) {
-        eprintln!("kiln-firstboot: can't tell the service manager that sandboxes can start: {error}");
+        tell(format_args!("can't tell the service manager that sandboxes can start: {error}"));
     }
 }
 
 fn dry_run(run: &Run<'_>) -> Result<Exit, Failure> {
     let (seen, _) = run.look()?;
     let (steps, end) = rehearse(run.settings, seen, run.decide);
-    would(&steps, end);
-    Ok(Exit::Done)
+    would(&steps, end)
 }
 
 fn dry_files(run: &Run<'_>) -> Result<Exit, Failure> {
     let (steps, end) = run.rehearse_files()?;
-    would(&steps, end);
-    Ok(Exit::Done)
+    would(&steps, end)
 }
 
 fn dry_volume(run: &Run<'_>) -> Result<Exit, Failure> {
     match run.next_of_volume()? {
         Some(volume::Next::Do(step)) => would(&[Step::Volume(step)], None),
         Some(volume::Next::Wait(trouble) | volume::Next::Stuck(trouble)) => {
-            would(&[], Some(next::Next::Stuck(trouble.into())));
+            would(&[], Some(next::Next::Stuck(trouble.into())))
         }
         Some(volume::Next::Done) | None => would(&[], Some(next::Next::Done)),
     }
-    Ok(Exit::Done)
 }
 
-fn would(steps: &[Step], end: Option<next::Next>) {
-    for step in steps {
-        println!("would {step}");
-    }
-    match end {
-        Some(next::Next::Wait(reason) | next::Next::Stuck(reason)) => println!("would stop: {reason}"),
-        Some(_) => println!("then all is done"),
-        None => println!("what follows depends on the answer"),
-    }
+fn would(steps: &[Step], end: Option<next::Next>) -> Result<Exit, Failure> {
+    let mut text: String = steps.iter().map(|step| format!("would {step}\n")).collect();
+    text += &match end {
+        Some(next::Next::Wait(reason) | next::Next::Stuck(reason)) => format!("would stop: {reason}\n"),
+        Some(_) => "then all is done\n".to_owned(),
+        None => "what follows depends on the answer\n".to_owned(),
+    };
+    give(text)?;
+    Ok(Exit::Done)
 }
 
 /// A control plane's files come before its Node.
@@ -294,14 +303,14 @@ fn missing(run: &Run<'_>, files: &Run<'_>, seen: &Observed) -> Result<next::Next
     Ok((run.decide)(run.settings, seen))
 }
 
-fn tell(run: &Run<'_>, files: &Run<'_>, format: Format) -> Result<Exit, Failure> {
+fn show(run: &Run<'_>, files: &Run<'_>, format: Format) -> Result<Exit, Failure> {
     let ledger =
         run.root.text(LEDGER, RECORD_MAX_BYTES)?.map(|text| Ledger::parse(&text)).unwrap_or_default();
     let report = report(run.root)?;
     let (seen, _) = run.look()?;
     let next = missing(run, files, &seen)?;
     match format {
-        Format::Text => print!("{}", explain(&ledger, report.as_ref(), &next)),
+        Format::Text => give(explain(&ledger, report.as_ref(), &next))?,
         Format::Json => {
             let missing = match &next {
                 next::Next::Do(step) => Some(step.to_string()),
@@ -311,7 +320,7 @@ fn tell(run: &Run<'_>, files: &Run<'_>, format: Format) -> Result<Exit, Failure>
             let status = serde_json::json!({
                 "ledger": ledger, "report": report, "is_held": seen.is_held(), "next": missing,
             });
-            println!("{}", serde_json::to_string_pretty(&status)?);
+            give(format_args!("{}\n", serde_json::to_string_pretty(&status)?))?;
         }
     }
     Ok(Exit::Done)

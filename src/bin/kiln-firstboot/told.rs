@@ -7,7 +7,7 @@ use std::path::Path;
 use kiln::aws::Facts;
 use kiln::firstboot::instance;
 use kiln::firstboot::look_cloud::{self, Ask, CloudError};
-use kiln::host::layers::{self, TokenError};
+use kiln::host::layers;
 use kiln::host::root::Root;
 use kiln::settings::token::{Found, Token};
 use kiln::settings::{Layer, Role, Settings, cloud_of, merge};
@@ -20,6 +20,8 @@ pub struct Told {
     pub settings: Settings,
     /// The bootstrap token; it never leaves the memory.
     pub token: Option<Token>,
+    /// Why what stands where the token should is none; of no account to whoever needs no token.
+    pub bad_token: Option<String>,
     /// What works but should be otherwise.
     pub warnings: Vec<String>,
     /// What the metadata service says, where the machine is an instance.
@@ -50,7 +52,7 @@ pub async fn read(
     if let Some(facts) = &facts {
         all = instance::layered(facts, all);
     }
-    let told = match judge(folder, credentials, &all)? {
+    let told = match judge(folder, credentials, &all) {
         Ok(told) => told,
         Err(untold) => return Ok(Err(untold)),
     };
@@ -68,20 +70,19 @@ pub async fn read(
     }
 }
 
-fn judge(root: &Path, credentials: Option<&Path>, layers: &[Layer]) -> Result<Result<Told, Untold>, Failure> {
+fn judge(root: &Path, credentials: Option<&Path>, layers: &[Layer]) -> Result<Told, Untold> {
     let merged = match merge(layers) {
         Ok(merged) => merged,
-        Err(problems) => return Ok(Err(Untold::Wrong(problems.to_string()))),
+        Err(problems) => return Err(Untold::Wrong(problems.to_string())),
     };
     let mut warnings: Vec<String> = merged.warnings.iter().map(ToString::to_string).collect();
-    let found = match layers::token(root, credentials, &merged.settings) {
-        Ok(found) => found,
-        Err(error @ TokenError::Form { .. }) => return Ok(Err(Untold::Wrong(chain(&error)))),
-        Err(error) => return Err(error.into()),
+    let (found, bad_token) = match layers::token(root, credentials, &merged.settings) {
+        Ok(found) => (found, None),
+        Err(error) => (None, Some(chain(&error))),
     };
     if let Some(Found { is_exposed: true, .. }) = &found {
         warnings.push("the token's file can be read by others than its owner; give it mode 0600".to_owned());
     }
     let token = found.map(|found| found.token);
-    Ok(Ok(Told { settings: merged.settings, token, warnings, facts: None }))
+    Ok(Told { settings: merged.settings, token, bad_token, warnings, facts: None })
 }

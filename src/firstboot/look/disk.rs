@@ -48,7 +48,8 @@ pub(super) fn credential(
 ) -> Result<(), LookError> {
     let token_file = settings.node.token_file.as_ref().map(|path| path.display().to_string());
     seen.disk.token_file = match token_file {
-        Some(path) if root.mode(&path)?.is_some() => Some(path),
+        // A link to it is not what is to go.
+        Some(path) if root.mode(&path)?.is_some() => Some(root.target(&path)),
         _ => None,
     };
     let Found::Is(identity) = &seen.disk.identity else { return Ok(()) };
@@ -83,7 +84,10 @@ fn certificate(
     if has_link {
         return Ok(match judge(CURRENT)? {
             Some(Ok(())) => Certificate::Current,
-            Some(Err(Misfit::Expired { .. })) => Certificate::Expired,
+            Some(Err(Misfit::Expired { until_s, now_s })) => {
+                Certificate::Expired { since_s: now_s.saturating_sub(until_s) }
+            }
+            Some(Err(misfit @ Misfit::NotYet { .. })) => Certificate::Early(misfit.to_string()),
             Some(Err(misfit)) => Certificate::Unfit(misfit.to_string()),
             None => Certificate::Unfit("its link leads nowhere".to_owned()),
         });

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 use super::super::identity::Identity;
-use super::super::network::{self, Uplink, cni, flannel, overlap, problem, stale};
+use super::super::network::{self, Uplink, cni, docker, flannel, overlap, problem, stale};
 use super::LookError;
 use crate::host::links;
 use crate::host::root::Root;
@@ -15,6 +15,8 @@ use crate::settings::{Fabric, Settings};
 
 /// subnet.env has half a dozen lines.
 const SUBNET_MAX_BYTES: u64 = 16 << 10;
+/// daemon.json has a screen or two.
+const DAEMON_MAX_BYTES: u64 = 1 << 20;
 
 /// What matters of the links.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(super) fn links(
         problems
             .extend(problem::problems(settings, identity, blocks, uplink).iter().map(ToString::to_string));
     }
+    problems.extend(foreign(root, settings)?.iter().map(ToString::to_string));
     if !root.is_machine() {
         return Ok(Live { uplink, has_bridge: false, repairs: Vec::new(), contradiction: joined(&problems) });
     }
@@ -57,6 +60,15 @@ pub(super) fn links(
     }
     let has_bridge = links.link(network::bridge(settings.network.mode)).is_some_and(|link| link.is_up);
     Ok(Live { uplink, has_bridge, repairs, contradiction: joined(&problems) })
+}
+
+/// Files of others where kiln's are read.
+fn foreign(root: &Root, settings: &Settings) -> Result<Vec<problem::Problem>, LookError> {
+    let folder = cni::CONFLIST.rsplit_once('/').expect("a path").0;
+    let network = cni::other(settings.network.mode, &root.list(folder)?);
+    let daemon = root.text(docker::DAEMON, DAEMON_MAX_BYTES)?;
+    let daemon = daemon.and_then(|text| docker::other(settings.runtime, &text));
+    Ok(network.into_iter().chain(daemon).collect())
 }
 
 fn joined(problems: &[String]) -> Option<String> {

@@ -10,7 +10,7 @@ use super::super::{identity, plane};
 use super::LookError;
 use crate::host::root::Root;
 use crate::host::{links, machine as host};
-use crate::settings::Settings;
+use crate::settings::{Settings, check};
 
 /// Addresses that nothing has (RFC 5737, RFC 3849): the way to them is the default route.
 const ANYWHERE: [IpAddr; 2] =
@@ -38,28 +38,42 @@ pub fn machine(
     })
 }
 
+/// Where the machine is seen from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Addresses that others may reach it at.
+    pub addresses: Vec<IpAddr>,
+    /// The API server's name, if there are none because nobody knows an address of it.
+    pub unresolved: Option<String>,
+}
+
 /// Returns the source addresses towards the API servers, the family of the first pod range first; where pods have a
-/// family that no API server's address is of, that family's source by the default route as well.
+/// family that no API server is reached in, or only by an address that stays on the machine or its link (a balancer on
+/// each node), that family's source by the default route.
 ///
 /// # Errors
 /// When the kernel does not answer. A name that can't be resolved yet is no error: there is no address then.
-pub fn sources(settings: &Settings) -> Result<Vec<IpAddr>, LookError> {
+pub fn sources(settings: &Settings) -> Result<Sources, LookError> {
     let mut sources = Vec::new();
-    let endpoint = endpoint(settings);
+    let mut has_way = false;
+    let (endpoint, unresolved) = endpoint(settings);
     for target in if endpoint.is_empty() { own(settings) } else { endpoint } {
-        sources.extend(links::way_to(target)?.map(|way| way.source));
+        let way = links::way_to(target)?;
+        has_way |= way.is_some();
+        sources.extend(way.map(|way| way.source).filter(check::is_unicast));
     }
     for anywhere in ANYWHERE {
         let is_family = |address: &IpAddr| address.is_ipv4() == anywhere.is_ipv4();
         let is_wanted = settings.cluster.pods.iter().any(|range| is_family(&range.addr()));
-        if is_wanted && !sources.is_empty() && !sources.iter().any(is_family) {
-            sources.extend(links::way_to(anywhere)?.map(|way| way.source));
+        if is_wanted && has_way && !sources.iter().any(is_family) {
+            sources.extend(links::way_to(anywhere)?.map(|way| way.source).filter(check::is_unicast));
         }
     }
     let is_v4_first = settings.cluster.pods.first().is_none_or(|range| range.addr().is_ipv4());
     sources.sort_unstable_by_key(|source| (source.is_ipv4() != is_v4_first, *source));
     sources.dedup();
-    Ok(sources)
+    let unresolved = unresolved.filter(|_| sources.is_empty());
+    Ok(Sources { addresses: sources, unresolved })
 }
 
 /// Addresses that stand in for an API server that this machine will be itself: other hosts, or anybody.
@@ -72,12 +86,16 @@ fn own(settings: &Settings) -> Vec<IpAddr> {
     if others.is_empty() { ANYWHERE.into() } else { others }
 }
 
-fn endpoint(settings: &Settings) -> Vec<IpAddr> {
+/// The API servers' addresses, or a name that nobody knows an address of.
+fn endpoint(settings: &Settings) -> (Vec<IpAddr>, Option<String>) {
     let url = Url::parse(&settings.api.endpoint).ok();
     match url.as_ref().and_then(Url::host) {
-        Some(url::Host::Ipv4(address)) => vec![address.into()],
-        Some(url::Host::Ipv6(address)) => vec![address.into()],
-        Some(url::Host::Domain(name)) => host::addresses_of(name).unwrap_or_default(),
-        None => Vec::new(),
+        Some(url::Host::Ipv4(address)) => (vec![address.into()], None),
+        Some(url::Host::Ipv6(address)) => (vec![address.into()], None),
+        Some(url::Host::Domain(name)) => match host::addresses_of(name) {
+            Ok(addresses) if !addresses.is_empty() => (addresses, None),
+            _ => (Vec::new(), Some(name.to_owned())),
+        },
+        None => (Vec::new(), None),
     }
 }

@@ -4,6 +4,7 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::problem::Problem;
 use crate::firstboot::file::File;
 use crate::settings::Mode;
 
@@ -64,6 +65,15 @@ struct Portmap<'a> {
 #[serde(rename_all = "camelCase")]
 struct Capabilities {
     port_mappings: bool,
+}
+
+/// Returns that a file of the conflist's folder comes before it: libcni takes the first by name, of these endings
+/// (`ConfFiles`, in containerd and cri-dockerd alike).
+pub fn other(mode: Mode, names: &[String]) -> Option<Problem> {
+    let (folder, ours) = CONFLIST.rsplit_once('/').expect("a path");
+    let is_read = |name: &&String| [".conf", ".conflist", ".json"].iter().any(|end| name.ends_with(end));
+    let first = names.iter().filter(is_read).min().filter(|first| first.as_str() < ours);
+    first.filter(|_| mode == Mode::Cni).map(|name| Problem::OtherNetwork { file: format!("{folder}/{name}") })
 }
 
 /// Returns the conflist for cni0; none where docker connects pods.

@@ -90,6 +90,21 @@ pub(super) fn daemon(settings: &Settings, blocks: &[IpNet], mtu: u32) -> Option<
     Some(File::readable(DAEMON, super::json(&daemon)))
 }
 
+/// Returns that a daemon.json holds what kiln has never written, so that it is somebody else's.
+pub fn other(runtime: Runtime, text: &str) -> Option<Problem> {
+    if runtime == Runtime::Containerd {
+        return None;
+    }
+    let keys = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+        Ok(all) => {
+            let is_ours = |key: &&String| !FLAGS.iter().any(|(_, own)| own == *key);
+            all.keys().filter(is_ours).map(String::as_str).collect::<Vec<_>>().join(", ")
+        }
+        Err(_) => "what is no JSON object".to_owned(),
+    };
+    (!keys.is_empty()).then_some(Problem::OtherDaemon { keys })
+}
+
 /// The flags of dockerd that name a key of [`Daemon`], without dashes.
 const FLAGS: [(&str, &str); 15] = [
     ("b", "bridge"),

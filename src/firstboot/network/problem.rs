@@ -61,6 +61,24 @@ pub enum Problem {
         /// The uplink's name.
         uplink: String,
     },
+    /// Runtimes take the first file of the folder.
+    #[error(
+        "{file} sorts before kiln's {}, so that pods would be on its network and not on this node's block; remove it, or give it a name that sorts later",
+        super::cni::CONFLIST
+    )]
+    OtherNetwork {
+        /// The file.
+        file: String,
+    },
+    /// kiln writes the file as a whole.
+    #[error(
+        "{} is not kiln's: it says {keys}; kiln writes that file, so say it in a drop-in of docker.service as options of dockerd, and remove the file",
+        super::docker::DAEMON
+    )]
+    OtherDaemon {
+        /// Keys that kiln does not write.
+        keys: String,
+    },
     /// dockerd stops when a key stands on its command line and in daemon.json.
     #[error(
         "{file}: option --{option} is said in daemon.json as well, and docker does not start then; remove it there"
@@ -88,17 +106,27 @@ pub enum Problem {
 
 /// Returns all contradictions between settings, node and uplink.
 pub fn problems(settings: &Settings, identity: &Identity, blocks: &[IpNet], uplink: &Uplink) -> Vec<Problem> {
+    let mut problems = of_ranges(settings, identity, blocks);
+    problems.extend(sizes(settings, blocks, uplink));
+    problems
+}
+
+/// Returns those between settings and node alone, which no block and no uplink will mend.
+pub fn of_node(settings: &Settings, identity: &Identity) -> Vec<Problem> {
+    of_ranges(settings, identity, &settings.cluster.pods)
+}
+
+fn of_ranges(settings: &Settings, identity: &Identity, ranges: &[IpNet]) -> Vec<Problem> {
     let mut problems = Vec::new();
     if settings.network.mode == Mode::Docker {
         if settings.runtime == Runtime::Containerd {
             problems.push(Problem::DockerModeWithoutDocker);
         }
-        if blocks.iter().all(is_v6) {
+        if ranges.iter().all(is_v6) {
             problems.push(Problem::DockerModeWithoutV4);
         }
     }
     problems.extend(addresses(settings, identity));
-    problems.extend(sizes(settings, blocks, uplink));
     problems
 }
 

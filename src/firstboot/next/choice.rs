@@ -70,6 +70,13 @@ fn fixed(want: &Settings, identity: &Identity, pool: &Ranges) -> Part<Option<u32
 /// The offset of the primary address in the hosts' range of its family.
 fn derived(hosts: &[IpNet], identity: &Identity) -> Result<u32, String> {
     let address = identity.addresses.first().ok_or("the node has no address")?;
+    let is_family = |range: &&IpNet| range.addr().is_ipv4() == address.is_ipv4();
+    if hosts.iter().filter(is_family).count() > 1 {
+        return Err(
+            "cluster.hosts has several ranges of one family, in which two nodes could mean one block"
+                .to_owned(),
+        );
+    }
     let range = hosts.iter().find(|range| range.contains(address));
     let range = range.ok_or_else(|| format!("{address} is in none of cluster.hosts"))?;
     let offset = match (address, range.network()) {

@@ -11,7 +11,7 @@ use super::{CLAIM, Part, act, stuck};
 /// The record, if it is of a held claim.
 pub(super) fn held(seen: &Observed) -> Part<Option<&Record>> {
     match &seen.disk.claim {
-        Found::Broken(why) => stuck(Reason::Broken { path: CLAIM.to_owned(), why: why.clone() }),
+        Found::Broken(why) => stuck(Reason::unread(CLAIM, why)),
         Found::Is(record) if record.state == State::Held => Ok(Some(record)),
         _ => Ok(None),
     }

@@ -493,14 +493,68 @@ fn without_a_token_nothing_is_begun_and_an_expired_certificate_needs_one() {
     let mut world = World::new();
     world.run();
     world.restart();
-    world.seen.disk.certificate = Certificate::Expired;
+    world.seen.disk.certificate = Certificate::Expired { since_s: 60 };
     world.seen.machine.has_token = false;
+    world.seen.server.skew_s = Some(0);
     assert_eq!(world.run(), Next::Stuck(Reason::Expired));
+}
+
+#[test]
+fn a_token_that_is_none_matters_only_where_one_is_needed() {
+    let mut world = World::new();
+    (world.seen.machine.has_token, world.seen.machine.bad_token) = (false, Some("x".to_owned()));
+    assert_eq!(world.run(), Next::Stuck(Reason::BadToken("x".to_owned())));
+    world.seen.machine.has_token = true;
+    assert_eq!(world.run(), Next::Done);
+    world.restart();
+    world.seen.machine.has_token = false;
+    assert_eq!(world.run(), Next::Done, "a node that has its certificate needs none");
+    assert_eq!(verify(&world.want, &world.seen), Next::Done);
+}
+
+#[test]
+fn a_clock_that_is_wrong_costs_no_credential() {
+    let born = || {
+        let mut world = World::new();
+        world.run();
+        world.restart();
+        world.seen.disk.store = vec!["current".to_owned()];
+        world
+    };
+    let mut world = born();
+    world.seen.disk.certificate = Certificate::Expired { since_s: 3600 };
+    let Next::Do(step @ Step::ReadClock) = next(&world.want, &world.seen) else { panic!() };
+    // The server says that the hour has not passed: this machine is ahead.
+    for (skew_s, is_believed) in [(-7200, false), (-3600, false), (-3599, true), (0, true), (86_400, true)] {
+        let mut seen = world.seen.clone();
+        seen.learn(&step, Outcome::Clock(skew_s));
+        match next(&world.want, &seen) {
+            Next::Do(Step::Remove(path)) => assert!(is_believed && path == "current", "{skew_s}"),
+            Next::Stuck(reason @ Reason::Fault(Fault::Clock(_))) => {
+                assert!(!is_believed, "{skew_s}: {reason}");
+                assert_eq!(reason.exit(), crate::exit::Exit::TryAgain);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Nobody tells the time: neither is anything removed.
+    world.seen.learn(&step, Outcome::Trouble(Fault::Unreachable(String::new()).into()));
+    assert!(matches!(next(&world.want, &world.seen), Next::Wait(_)));
+    world.seen.is_patience_over = true;
+    assert!(
+        matches!(next(&world.want, &world.seen), Next::Stuck(reason) if reason.exit() == crate::exit::Exit::TryAgain)
+    );
+    let mut world = born();
+    world.seen.disk.certificate = Certificate::Early("is not valid yet".to_owned());
+    assert!(
+        matches!(next(&world.want, &world.seen), Next::Stuck(reason) if reason.exit() == crate::exit::Exit::TryAgain)
+    );
 }
 
 #[test]
 fn verify_judges_and_never_repairs() {
     let mut world = World::new();
+    assert_eq!(verify(&world.want, &world.seen), Next::Stuck(Reason::NoClaim), "not even who it is");
     world.seen.disk.identity = Found::Is(identity::decide(&world.want.node, &world.seen.machine).unwrap());
     assert_eq!(verify(&world.want, &world.seen), Next::Stuck(Reason::NoClaim));
     world.run();

@@ -51,6 +51,11 @@ impl Diary {
         Ok(Self { start: Instant::now(), is_begun: false, is_ahead: false, report, is_kept })
     }
 
+    /// Returns whether this is the diary of a boot, and not of a check in between.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Returns the report as it stands.
     pub fn report(&self) -> &Report {
         &self.report

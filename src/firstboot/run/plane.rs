@@ -59,7 +59,7 @@ impl Run<'_> {
         let (mut seen, mut wanted) = self.look()?;
         let seed = seen.machine.chance as u64;
         let mut hands = Hands::new(self.root, self.settings, Credential::None, limits(false), seed);
-        let mut waits = Waits::new(false, seed, Instant::now() + self.limit);
+        let mut waits = Waits::new(None, seed, Instant::now() + self.limit);
         let mut last = String::new();
         for _ in 0..TURNS_MAX {
             let begun = Instant::now();
@@ -142,7 +142,7 @@ impl Run<'_> {
             counts.requests += requests;
             ending = diary.end(self.root, labelled.err(), ending.seen, counts);
         }
-        ending.warnings = warnings;
+        ending.warnings.extend(warnings);
         Ok(ending)
     }
 

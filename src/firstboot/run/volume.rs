@@ -30,7 +30,8 @@ impl Run<'_> {
             Ok(diary.end(self.root, reason, Observed::default(), Default::default()))
         };
         let Some(name) = &self.settings.control_plane.data_volume else { return end(diary, None) };
-        let mut waits = Waits::new(true, 0, Instant::now() + LIMIT);
+        let until = Instant::now() + LIMIT;
+        let mut waits = Waits::new(Some(until), 0, until);
         let mut is_formatted = false;
         for _ in 0..TURNS_MAX {
             let seen = self.look_at_volume(name, is_formatted)?;

@@ -19,6 +19,8 @@ const PAUSES: [(Duration, Duration); 2] = [
 pub(super) struct Waits {
     /// When the run ends, whatever it waits for.
     pub deadline: Instant,
+    /// Until when a node that has its claim waits for whatever keeps it from an answer.
+    patience: Option<Instant>,
     pauses: (Duration, Duration),
     seed: u64,
     backoff: Backoff,
@@ -27,10 +29,11 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    pub fn new(is_born: bool, seed: u64, deadline: Instant) -> Self {
-        let pauses = PAUSES[usize::from(is_born)];
+    /// `patience` is of a node that has its claim.
+    pub fn new(patience: Option<Instant>, seed: u64, deadline: Instant) -> Self {
+        let pauses = PAUSES[usize::from(patience.is_some())];
         let backoff = Backoff::new(pauses.0, pauses.1, seed);
-        Self { deadline, pauses, seed, backoff, row: None }
+        Self { deadline, patience, pauses, seed, backoff, row: None }
     }
 
     /// A step that changed something ends a row. One that only looks does not: after each wait it is looked again.
@@ -40,14 +43,23 @@ impl Waits {
         }
     }
 
+    /// A node that has its claim goes on without an answer when its patience is over, and not earlier: how often it may
+    /// ask until then depends on nothing but chance.
     pub fn may_wait(&self, reason: &Reason) -> bool {
-        self.waited(reason) < reason.waits_max() && Instant::now() < self.deadline
+        let is_in_row = self.patience.is_some() || self.waited(reason) < reason.waits_max();
+        is_in_row && Instant::now() < self.deadline
     }
 
     pub async fn wait(&mut self, reason: &Reason) {
         let pause = self.next(reason);
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        tokio::time::sleep(pause.min(left)).await;
+        tokio::time::sleep(pause.min(self.left(Instant::now()))).await;
+        // Only here, so that whoever looks at the time after a wait finds it over as well.
+        self.patience.take_if(|until| Instant::now() >= *until);
+    }
+
+    /// No server can ask for more than what is left.
+    fn left(&self, now: Instant) -> Duration {
+        self.patience.unwrap_or(self.deadline).min(self.deadline).saturating_duration_since(now)
     }
 
     fn begin(&mut self) {
@@ -96,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_again_and_again_is_given_up() {
-        let mut waits = Waits::new(false, 7, Instant::now() + Duration::from_secs(60));
+        let mut waits = Waits::new(None, 7, Instant::now() + Duration::from_secs(60));
         let mut tries = 0;
         while waits.may_wait(&denied()) {
             try_in_vain(&mut waits, denied());
@@ -111,7 +123,7 @@ mod tests {
             Fault::Throttled { call: "CreateRoute".to_owned(), code: "RequestLimitExceeded".to_owned() }
                 .into()
         };
-        let mut waits = Waits::new(false, 7, Instant::now() + Duration::from_secs(60));
+        let mut waits = Waits::new(None, 7, Instant::now() + Duration::from_secs(60));
         let pauses: Vec<Duration> = (0..12).map(|_| try_in_vain(&mut waits, throttled())).collect();
         assert!(pauses.iter().max().unwrap() > &(pauses[0] * 4), "{pauses:?}");
         // What brings something ends it, and so does another thing that is waited for.
@@ -119,5 +131,21 @@ mod tests {
         assert_eq!(waits.next(&throttled()), pauses[0]);
         waits.next(&throttled());
         assert_eq!(waits.next(&Reason::NoToken), pauses[0]);
+    }
+
+    #[test]
+    fn a_node_that_has_its_claim_waits_out_its_patience_and_no_server_makes_it_longer() {
+        let now = Instant::now();
+        let patience = now + Duration::from_secs(4);
+        let mut waits = Waits::new(Some(patience), 7, now + Duration::from_secs(60));
+        for _ in 0..40 {
+            waits.next(&denied());
+        }
+        assert!(waits.may_wait(&denied()), "however often it was tried");
+        assert!(waits.left(now) <= Duration::from_secs(4));
+        assert_eq!(waits.left(patience + Duration::from_secs(1)), Duration::ZERO, "not even once");
+        waits.patience = None;
+        assert!(waits.left(now) > Duration::from_secs(50), "what else is waited for has the deadline");
+        assert!(!waits.may_wait(&denied()));
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, RenameFlags};
 
-use super::{FileError, folder_of, list, open, remove};
+use super::{FileError, folder_of, list, open_plain, remove};
 
 fn temporary_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
@@ -37,7 +37,7 @@ pub(super) fn sweep(path: &Path) -> Result<(), FileError> {
             continue;
         }
         let stale = folder_of(path).join(name);
-        let Ok(file) = open(&stale) else { continue };
+        let Ok(file) = open_plain(&stale) else { continue };
         if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
             remove(&stale)?;
         }

@@ -41,8 +41,10 @@ fn is_allowed(key: &str) -> bool {
     !is_in(domain, &OWN) || is_in(domain, &FREE) || KUBELET.contains(&key)
 }
 
-pub fn labels(at: &At<'_>, report: &mut Report) {
+/// `name` is the Node's, where it is given.
+pub fn labels(at: &At<'_>, name: Option<&str>, report: &mut Report) {
     for (key, value) in at.entries() {
+        as_kubelet_sets_it(key, &value, name, report);
         if !name::is_qualified(key) {
             let what = "this is no key of a label".to_owned();
             report.wrong_key(&value, what, "write NAME or DOMAIN/NAME, as in example.org/rack".to_owned());
@@ -59,6 +61,20 @@ pub fn labels(at: &At<'_>, report: &mut Report) {
             let fix = "use at most 63 letters, digits, '-', '_' and '.', a letter or digit at both ends";
             report.wrong(&value, format!("'{shown}' is no value of a label"), fix.to_owned());
         }
+    }
+}
+
+/// kubelet sets these itself, and would change what somebody else has written.
+fn as_kubelet_sets_it(key: &str, value: &At<'_>, name: Option<&str>, report: &mut Report) {
+    let Some(text) = value.text() else { return };
+    let is = match key {
+        "kubernetes.io/hostname" => name,
+        "kubernetes.io/os" | "beta.kubernetes.io/os" => Some("linux"),
+        _ => return,
+    };
+    if is != Some(text) {
+        let is = is.unwrap_or("the Node's name, which node.name does not give");
+        report.wrong(value, format!("kubelet sets this label to {is}"), "leave it out".to_owned());
     }
 }
 

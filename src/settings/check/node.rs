@@ -20,7 +20,7 @@ pub fn check(at: &At<'_>, cut: &Cut, report: &mut Report) {
     provider_id(&at.key("provider_id"), report);
     instance_id(&at.key("instance_id"), report);
     token_file(&at.key("token_file"), report);
-    label::labels(&at.key("labels"), report);
+    label::labels(&at.key("labels"), at.key("name").text(), report);
     label::taints(&at.key("taints"), report);
 }
 
@@ -71,7 +71,8 @@ fn addresses(at: &At<'_>, cut: &Cut, report: &mut Report) {
     }
 }
 
-fn is_unicast(address: &IpAddr) -> bool {
+/// Returns whether other machines may reach something at this address.
+pub fn is_unicast(address: &IpAddr) -> bool {
     let is_link_local = match address {
         IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
         IpAddr::V6(address) => address.is_unicast_link_local(),

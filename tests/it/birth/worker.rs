@@ -2,7 +2,7 @@
 //! A machine with a tree of its own, on which the real program runs.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -30,6 +30,10 @@ pub struct Ended {
 impl Ended {
     pub fn is(&self, code: i32) {
         assert_eq!(self.status.code(), Some(code), "{}", self.said);
+    }
+
+    pub fn is_one_of(&self, codes: &[i32]) {
+        assert!(self.status.code().is_some_and(|code| codes.contains(&code)), "{}", self.said);
     }
 
     /// Whether it was killed; whoever ran it ends by the same signal.
@@ -66,8 +70,15 @@ impl Worker {
     /// Puts the sockets of a journal where the machine has them.
     pub fn has_journal(&self, sockets: &Path) {
         let folder = self.tree.path().join("run/systemd");
+        // Links of a tree stay in it; a socket has a second name there instead.
+        let folder = folder.join("journal");
         fs::create_dir_all(&folder).unwrap();
-        std::os::unix::fs::symlink(sockets, folder.join("journal")).unwrap();
+        for entry in fs::read_dir(sockets).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_socket() {
+                fs::hard_link(entry.path(), folder.join(entry.file_name())).unwrap();
+            }
+        }
     }
 
     /// Runs the program on the machine, to its end.

@@ -168,6 +168,7 @@ impl Machine {
             root,
             settings,
             token: Credential::None,
+            bad_token: None,
             decide,
             may_run_pods,
             limit: DEADLINE,
