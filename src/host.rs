@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The machine kiln runs on: files, processes, clock. Effects live here and know no flow and no decision.
 
+mod below;
 #[cfg(feature = "toolchain")]
 pub mod cache;
 #[cfg(feature = "toolchain")]

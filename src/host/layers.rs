@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::below;
 use super::files::{self, FileError};
-use super::root::Root;
 use crate::settings::layer::CREDENTIAL;
 use crate::settings::token::{Found, NoToken, Source, Token};
 use crate::settings::{ENVIRONMENT_FILE, FOLDER, Form, Layer, Settings, TOKEN_CREDENTIAL, VOLATILE_FOLDER};
@@ -74,7 +74,11 @@ pub fn token(
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {
-    Root::new(root).behind(path)
+    // The machine itself follows its links.
+    if root == Path::new("/") {
+        return root.join(path.trim_start_matches('/'));
+    }
+    root.join(below::resolved(root, Path::new(path), true))
 }
 
 /// Reads the layers in a folder, in the order of their names. Other files are none of ours, but a name with `.yml`, `.YAML`

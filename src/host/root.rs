@@ -5,7 +5,6 @@
 //! synced, has its name, and the folder is synced. In a [`Root::batched`] tree the folders are synced by [`Root::settle`]
 //! alone. Links in it are followed as the machine would: an absolute one leads to a place in the tree.
 
-mod links;
 mod names;
 
 use std::io;
@@ -13,8 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fault;
 use super::files::{self, Existing, FileError};
+use super::{below, fault};
 use names::Names;
 
 /// The tree that a node's files hang from.
@@ -57,7 +56,7 @@ impl Root {
         if self.is_machine() {
             return self.folder.join(path.trim_start_matches('/'));
         }
-        self.folder.join(links::resolved(&self.folder, Path::new(path), false))
+        self.folder.join(below::resolved(&self.folder, Path::new(path), false))
     }
 
     /// Returns where lies what is found at a path of the node.
@@ -65,12 +64,12 @@ impl Root {
         if self.is_machine() {
             return self.at(path);
         }
-        self.folder.join(links::resolved(&self.folder, Path::new(path), true))
+        self.folder.join(below::resolved(&self.folder, Path::new(path), true))
     }
 
     /// Returns the path of the node that is found at another one, by its links: what is removed there is gone.
     pub fn target(&self, path: &str) -> String {
-        Path::new("/").join(links::resolved(&self.folder, Path::new(path), true)).display().to_string()
+        Path::new("/").join(below::resolved(&self.folder, Path::new(path), true)).display().to_string()
     }
 
     /// Reads a file of at most `max_bytes`; none if it is not there.
