@@ -22,7 +22,6 @@ use crate::version::Version;
 
 pub use api::wrong_of_ca;
 pub use cloud::{is_metadata, is_parameter};
-pub use cloud::is_metadata;
 pub use node::is_unicast;
 
 /// Whether more layers follow.
