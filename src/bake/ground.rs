@@ -196,7 +196,9 @@ fn find_out(
         Some(blocks) => blocks,
         None => image_digests(&**image, desk.jobs, desk.progress).map_err(BakeError::Read)?,
     };
-    let [usr, oem] = [USR_LABEL, OEM_LABEL].map(|label| filesystem(base, image, label).ok());
+    // Not every layout has an OEM, and what is there need not be readable.
+    let open = |label| base.partition(label).and_then(|_| filesystem(base, image, label).ok());
+    let [usr, oem] = [USR_LABEL, OEM_LABEL].map(open);
     let nature = nature::look(base.layout.family, usr.as_deref(), oem.as_deref());
     Ok(Found { blocks, nature, answers: BTreeMap::new() })
 }
