@@ -27,6 +27,7 @@ const PORTS_AND_FLOWS: &[&str] = &[
     "bake/verify/error.rs",
     "bake/verify/local.rs",
     "bake/wanted.rs",
+    "bake/way.rs",
     "bake/write.rs",
     "bin/",
     "cloud.rs",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A real systemd-journald of the test's own, whose socket lies where a worker's tree has it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,13 +79,14 @@ fn within(what: &str, mut holds: impl FnMut() -> bool) {
 fn an_entry_that_no_datagram_takes_goes_as_a_file_in_memory() {
     let journal = Journal::start();
     let tree = tempfile::tempdir().unwrap();
-    fs::create_dir_all(tree.path().join("run/systemd")).unwrap();
-    let root = Root::new(tree.path());
     let entry = |size: usize| {
         format!("SYSLOG_IDENTIFIER=kiln-firstboot\nMESSAGE={}\nKILN_EXIT=0\n", "m".repeat(size)).into_bytes()
     };
-    assert!(!host::send(&root, &entry(1)), "nobody listens, and nobody waits");
-    std::os::unix::fs::symlink(journal.sockets(), tree.path().join("run/systemd/journal")).unwrap();
+    assert!(!host::send(&Root::new(tree.path()), &entry(1)), "nobody listens, and nobody waits");
+    // The journal's folder is its /run; as a tree it has one, too.
+    let run = journal.folder.path().join("run");
+    std::os::unix::fs::symlink(".", run).unwrap();
+    let root = Root::new(journal.folder.path());
     for size in [1, 3 << 20] {
         assert!(host::send(&root, &entry(size)), "{size}");
     }
