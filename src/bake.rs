@@ -140,16 +140,26 @@ fn prepare(
     let Stocked { wanted, lock, moves } = stock(order.manifest, mode, desk)?;
     let local_files = stock::local_files(&wanted, desk)?;
     let start = start(order, &wanted.manifest);
-    let Decided { plan, done, ground } = decide(&wanted, &lock, local_files, start, desk)?;
+    let decided = decide(&wanted, &lock, local_files, start, desk);
+    let Decided { plan, done, ground } = decided.map_err(|error| placed(error, &wanted))?;
     let facts = facts::look(&plan.trees(), desk)?;
     let findings = plan.check(&wanted, &facts, &ground.nature, &|path| ground.has(path));
     ground.remember(desk)?;
     if !findings.errors.is_empty() {
-        return Err(BakeError::Problems(Problems(findings.errors)));
+        return Err(placed(Problems(findings.errors).into(), &wanted));
     }
     let own = wanted.own_files();
-    let warnings = [wanted.warnings, findings.warnings].concat();
+    let found = wanted.placed(findings.warnings);
+    let warnings = [wanted.warnings, found].concat();
     Ok(Prepared { plan, lock, moves, warnings, own, done, ground })
+}
+
+/// What is wrong with the manifest is told with its place there, however late it is found.
+fn placed(error: BakeError, wanted: &Wanted) -> BakeError {
+    match error {
+        BakeError::Problems(Problems(problems)) => Problems(wanted.placed(problems)).into(),
+        error => error,
+    }
 }
 
 /// A decided image, on its base.

@@ -24,6 +24,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::marks::at::At;
+use crate::marks::index::Index;
 use crate::marks::report::Report;
 use crate::marks::{self, Place, shape};
 use crate::problem::{Problem, Problems};
@@ -67,6 +68,8 @@ pub struct Parsed {
     pub manifest: Manifest,
     /// What works and may not be what was meant, in the order of the text.
     pub warnings: Vec<Problem>,
+    /// Where what it names stands, for what is found wrong later.
+    pub places: Index,
 }
 
 /// Returns the manifest that `text` means; `file` is its name for messages.
@@ -85,6 +88,7 @@ pub fn parse(file: &Path, text: &str, files: &dyn Files) -> Result<Parsed, Probl
         return Err(report.into_problems());
     };
     report.end_of_shapes();
+    let places = Index::of(&fitting);
     let manifest = match serde_yaml::from_value(fitting.value()) {
         Ok(raw) => validate::manifest(raw, &At::root(&fitting), &mut report, files),
         // The schema is made from the types, so a tree that fits it is one of them.
@@ -95,7 +99,7 @@ pub fn parse(file: &Path, text: &str, files: &dyn Files) -> Result<Parsed, Probl
     };
     report.look_for(&|path, is_folder| files.find(path, is_folder));
     match manifest {
-        Some(manifest) if report.is_clean() => Ok(Parsed { manifest, warnings: report.warnings() }),
+        Some(manifest) if report.is_clean() => Ok(Parsed { manifest, warnings: report.warnings(), places }),
         _ => Err(report.into_problems()),
     }
 }

@@ -11,6 +11,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use serde_yaml::Value;
 
 pub mod at;
+pub mod index;
 pub mod report;
 pub mod shape;
 

@@ -19,9 +19,11 @@ mod base;
 mod directives;
 mod elf;
 pub mod facts;
+mod loaded;
 mod mode;
 pub mod scan;
 mod secret;
+mod text;
 mod unit;
 
 use facts::{BaseFacts, BlobFacts};
@@ -102,10 +104,10 @@ pub fn blobs(trees: &[&Tree]) -> BTreeSet<Digest> {
 
 /// Returns the digests of the blobs whose bytes [`Subject::unit_blobs`] must hold.
 pub fn unit_blobs(trees: &[&Tree]) -> BTreeSet<Digest> {
-    let is_unit = |path: &TreePath| unit::is_unit_file(path);
+    let is_unit = |path: &TreePath| text::is_unit_file(path);
     let nodes = trees.iter().flat_map(|tree| tree.paths().map(|(path, id)| (path, tree.node(id))));
     let digests = nodes.filter(|(path, _)| is_unit(path)).filter_map(|(_, node)| match &node.kind {
-        Kind::File(Content::Blob { digest, size, .. }) if *size <= unit::SIZE_MAX_BYTES => Some(*digest),
+        Kind::File(Content::Blob { digest, size, .. }) if *size <= text::SIZE_MAX_BYTES => Some(*digest),
         _ => None,
     });
     digests.collect()

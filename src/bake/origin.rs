@@ -38,6 +38,19 @@ pub enum Origin {
     Kiln,
 }
 
+impl Origin {
+    /// Returns the key of the manifest, or the unit's name, by which a person finds it there.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Component { name, .. } => format!("components.{name}"),
+            Self::Image { name } => format!("images.{name}"),
+            Self::Unit { name } | Self::Install { unit: name } => name.clone(),
+            Self::Manifest { key } => key.clone(),
+            Self::Kiln => String::new(),
+        }
+    }
+}
+
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

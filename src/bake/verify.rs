@@ -21,6 +21,7 @@ use super::{Decided, Plan, makers};
 use crate::digest::Digest;
 use crate::disk::ReadAt;
 use crate::host::disk::{CompareError, Compared, DiskReader, Sources, compare};
+use crate::marks::index::Index;
 use crate::pin::{self, Mode};
 use crate::{ext4, gpt};
 
@@ -92,6 +93,7 @@ fn rebake(
         folder: folder.to_owned(),
         manifest: account.carried.manifest.clone(),
         warnings: Vec::new(),
+        places: Index::default(),
         lock_path: PathBuf::from(super::provenance::IMAGE_PATH),
         lock: Some(account.lock.clone()),
     };

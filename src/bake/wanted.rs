@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::BakeError;
+use super::units::install;
 use crate::host::files::{self, FileError};
 use crate::lock::{self, Lock};
 use crate::manifest::{self, ExtraContent, Files, Manifest, Parsed, Source};
+use crate::marks::index::Index;
 use crate::problem::{Problem, Problems};
 
 /// A manifest, its lock if there is one, and where they lie.
@@ -21,6 +23,8 @@ pub struct Wanted {
     pub manifest: Manifest,
     /// What is odd about that.
     pub warnings: Vec<Problem>,
+    /// Where in the file things are named.
+    pub places: Index,
     /// The lock's file, absolute.
     pub lock_path: PathBuf,
     /// What it says, if it is there.
@@ -28,6 +32,23 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Gives problems of the manifest the places at which what they concern is named.
+    pub(super) fn placed(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let mut problems: Vec<Problem> =
+            problems.into_iter().map(|problem| self.placed_one(problem)).collect();
+        problems.sort();
+        problems
+    }
+
+    fn placed_one(&self, problem: Problem) -> Problem {
+        if problem.place.is_some() || problem.file != self.path {
+            return problem;
+        }
+        let unit = problem.key.strip_prefix(install::FOLDER).and_then(|name| name.strip_prefix('/'));
+        let place = self.places.find(&problem.key).or_else(|| self.places.find(unit?));
+        Problem { place, ..problem }
+    }
+
     /// Returns the person's own files that an image is made from, but for texts that were read with the manifest.
     pub(super) fn own_files(&self) -> Vec<PathBuf> {
         let sources = lock::inputs(&self.manifest).into_iter().filter_map(|input| match input.source {
@@ -58,11 +79,19 @@ pub(super) fn read(path: &Path) -> Result<Wanted, BakeError> {
     let text = String::from_utf8(bytes);
     let text = text.map_err(|error| not_text(path, error.utf8_error().valid_up_to()))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Parsed { manifest, warnings } = manifest::parse(path, &text, &Folder(folder))?;
+    let Parsed { manifest, warnings, places } = manifest::parse(path, &text, &Folder(folder))?;
     let absolute = std::path::absolute(path).map_err(files::FileError::at("find", path))?;
     let lock_path = lock_path(&absolute);
     let lock = read_lock(&lock_path)?;
-    Ok(Wanted { path: path.to_owned(), folder: folder.to_owned(), manifest, warnings, lock_path, lock })
+    Ok(Wanted {
+        path: path.to_owned(),
+        folder: folder.to_owned(),
+        manifest,
+        warnings,
+        places,
+        lock_path,
+        lock,
+    })
 }
 
 /// The manifest's folder.

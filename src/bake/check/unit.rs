@@ -4,31 +4,17 @@
 //! A second opinion to `systemd-analyze verify`, which a machine that bakes may not have. The vendor's own units may
 //! come from extensions that are not looked into, so what lies in /usr and is missed there is only a warning.
 
-use std::path::PathBuf;
-
 use super::directives::{Known, known};
+use super::loaded;
+use super::text::{Text, Texts, is_unit_file, name_of, text_of};
 use super::{Findings, Subject, resolved};
-use crate::bake::units::{Item, UnitFile, install, is_drop_in_name, is_unit_name, parse, template_of};
-use crate::manifest::{ExtraContent, Manifest};
+use crate::bake::units::{Item, UnitFile, install, parse, template_of};
 use crate::problem::Problem;
 use crate::tree::{Content, Kind, Node, TreePath};
 
-/// No unit is larger; what is, is not read.
-pub(super) const SIZE_MAX_BYTES: u64 = 1 << 20;
-
-/// Tells whether a regular file at `path` would be read as a unit or a drop-in.
-pub(super) fn is_unit_file(path: &TreePath) -> bool {
-    name_of(path).is_some_and(|name| is_unit_name(&name) || is_drop_in_name(&name))
-}
-
-/// Returns the path below the folder of units.
-fn name_of(path: &TreePath) -> Option<String> {
-    let path = path.to_string();
-    path.strip_prefix(install::FOLDER)?.strip_prefix('/').map(str::to_owned)
-}
-
 /// Judges all units and links to units.
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
+    let mut texts = Texts::new();
     for tree in subject.trees {
         for (path, id) in tree.paths() {
             let Some(name) = name_of(path) else { continue };
@@ -37,12 +23,16 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 Kind::Symlink(target) => {
                     check_link(subject, findings, path, &String::from_utf8_lossy(target))
                 }
-                Kind::File(content) if is_unit_file(path) => check_file(subject, findings, path, content),
+                Kind::File(content) if is_unit_file(path) => {
+                    let file = check_file(subject, findings, path, content);
+                    texts.extend(file.map(|file| (name, Text { path, file })));
+                }
                 Kind::Folder if name.contains('.') => check_owner(subject, findings, path, &name),
                 Kind::File(_) | Kind::Folder => {}
             }
         }
     }
+    loaded::check(subject, &texts, findings);
 }
 
 /// A link must lead to a unit, as systemctl made it lead.
@@ -73,43 +63,27 @@ fn has_unit(subject: &Subject<'_>, name: &str) -> bool {
     paths.into_iter().any(|path| subject.exists(&path))
 }
 
-fn check_file(subject: &Subject<'_>, findings: &mut Findings, path: &TreePath, content: &Content) {
-    let source = source_of(subject.manifest, path);
-    let at = |line: u32, what: String, fix: &str| match &source {
-        Some(file) => {
-            let place = (line > 0).then_some((line, 1));
-            Problem { file: file.clone(), place, ..subject.problem(path, what, fix) }
+/// Returns what could be read of it, unless that is nothing.
+fn check_file(
+    subject: &Subject<'_>,
+    findings: &mut Findings,
+    path: &TreePath,
+    content: &Content,
+) -> Option<UnitFile> {
+    let at = |line: u32, what: String, fix: &str| subject.unit_problem(path, line, what, fix);
+    let text = match text_of(subject, content) {
+        Ok(text) => text,
+        Err((what, fix)) => {
+            findings.errors.push(at(0, what.to_owned(), fix));
+            return None;
         }
-        // The text stands in the manifest, whose lines are others.
-        None if line > 0 => subject.problem(path, format!("line {line}: {what}"), fix),
-        None => subject.problem(path, what, fix),
-    };
-    let bytes = match content {
-        Content::Inline(bytes) => bytes.as_ref(),
-        Content::Blob { digest, .. } => match subject.unit_blobs.get(digest) {
-            Some(bytes) => bytes.as_slice(),
-            None => return findings.errors.push(at(0, "is larger than any unit (1 MiB)".into(), "")),
-        },
-    };
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return findings.errors.push(at(0, "is not UTF-8".into(), "write it as UTF-8 text"));
     };
     let (file, errors) = parse(text);
     let fix = "write [Section] and Key=value lines";
     findings.errors.extend(errors.iter().map(|error| at(error.line, error.what.to_owned(), fix)));
     check_directives(&file, findings, &at);
     check_programs(subject, &file, findings, &at);
-}
-
-/// Returns the local file that the text at `path` came from.
-fn source_of(manifest: &Manifest, path: &TreePath) -> Option<PathBuf> {
-    let (name, path) = (name_of(path)?, path.to_string());
-    let unit = manifest.units.iter().find(|unit| unit.name == name).and_then(|unit| unit.text.from.clone());
-    unit.or_else(|| match &manifest.files.iter().find(|file| file.path == path)?.content {
-        ExtraContent::Text(text) => text.from.clone(),
-        ExtraContent::File(file) => Some(file.clone()),
-        ExtraContent::Link(_) | ExtraContent::Folder => None,
-    })
+    Some(file)
 }
 
 type At<'a> = dyn Fn(u32, String, &str) -> Problem + 'a;

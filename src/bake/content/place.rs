@@ -48,7 +48,7 @@ impl Placer {
     /// Puts `node` where a manifest wants it.
     pub(super) fn put(&mut self, path: &str, node: Node, origin: Origin) {
         match TreePath::parse(path) {
-            Err(error) => self.problem(&origin.to_string(), error.to_string(), String::new()),
+            Err(error) => self.problem(&origin.key(), error.to_string(), String::new()),
             Ok(parsed) => match owned::reason(&parsed) {
                 Some(reason) => {
                     let what = format!("{origin} can't have this path: {reason}");
@@ -63,7 +63,7 @@ impl Placer {
     pub(super) fn put_own(&mut self, path: &str, node: Node, origin: Origin) {
         match TreePath::parse(path) {
             Ok(parsed) => self.put_parsed(parsed, node, origin),
-            Err(error) => self.problem(&origin.to_string(), error.to_string(), String::new()),
+            Err(error) => self.problem(&origin.key(), error.to_string(), String::new()),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use base64::Engine as _;
 use kiln::bake::check::facts::BaseFacts;
@@ -151,6 +152,29 @@ fn image_of(case: &Case) -> Image {
 
 fn words(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
+}
+
+/// What is judged is what the image's systemd will say; the host's says the same.
+#[test]
+fn systemd_refuses_what_it_is_said_not_to_load() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/negative/content/unit_not_loaded.yaml");
+    let case: Case = serde_yaml::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let folder = tempfile::Builder::new().prefix("content-units-").tempdir().unwrap();
+    for unit in &case.units {
+        let path = folder.path().join(&unit.name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &unit.text).unwrap();
+    }
+    for name in case.units.iter().map(|unit| &unit.name).filter(|name| !name.contains('/')) {
+        let mut verify = Command::new("systemd-analyze");
+        verify.args(["verify", "--man=no"]).arg(folder.path().join(name));
+        verify.env("SYSTEMD_UNIT_PATH", format!("{}:", folder.path().display()));
+        let output = verify.output().expect("systemd-analyze");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_refused = text.contains(&format!("Unit {name} has a bad unit file setting"));
+        let is_told = case.errors.iter().any(|error| error.contains(&format!("does not load {name}:")));
+        assert_eq!((name, is_told), (name, is_refused), "{text}");
+    }
 }
 
 #[test]

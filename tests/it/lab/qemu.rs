@@ -44,7 +44,8 @@ fn a_machine_that_loses_its_keeper_goes_and_its_up_says_so_and_leaves_nothing() 
     let _turn = turn();
     let mut up = home.up(&["--workers", "1"]);
     home.wait_for_qemu();
-    assert!(String::from_utf8(home.run(&["lab", "list"]).stdout).unwrap().contains("half made"));
+    let listed = home.done(&["lab", "list"]);
+    assert!(listed.contains("half made"), "{listed}");
     home.done(&["lab", "kill", "control"]);
     let mut said = String::new();
     up.stderr.take().unwrap().read_to_string(&mut said).unwrap();
