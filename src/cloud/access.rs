@@ -61,6 +61,11 @@ pub enum SettingError {
     /// `HTTPS_PROXY`.
     #[error("the proxy's address is not http://HOST:PORT (HTTPS_PROXY)")]
     Proxy,
+    /// `AWS_ENDPOINT_URL`, or the profile's `endpoint_url`.
+    #[error(
+        "the endpoint '{0}' is not https://HOST or http://HOST (AWS_ENDPOINT_URL, or endpoint_url of the profile)"
+    )]
+    Endpoint(String),
 }
 
 /// An account at AWS, as the SDK's chain finds it.
@@ -76,7 +81,7 @@ impl Cloud {
     /// spares asking for one, in the end an instance's metadata service.
     ///
     /// # Errors
-    /// When the proxy's address can't be used.
+    /// When the proxy's address or the endpoint's can't be used.
     pub async fn open(
         region: Option<&str>,
         limits: Limits,
@@ -113,6 +118,10 @@ impl Cloud {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;
+        // The SDK would try for as long as a call may take.
+        if let Some(wrong) = config.endpoint_url().filter(|url| !is_endpoint(url)) {
+            return Err(SettingError::Endpoint(wrong.to_owned()));
+        }
         Ok(Self { config, limits, teller: Teller::default() })
     }
 
@@ -143,6 +152,10 @@ impl Cloud {
             opened: Instant::now(),
         }
     }
+}
+
+fn is_endpoint(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
 }
 
 /// Returns the client of all services. Plain HTTP (an instance's metadata service, a double) needs no proxy.

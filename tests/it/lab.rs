@@ -66,7 +66,10 @@ fn the_baked_lab_image_boots_grows_and_runs_first_boot() {
     assert_eq!((ended.code, &ended.result["verdict"]), (Some(78), &"failed".into()), "{}", ended.said);
     assert_eq!(ended.result["unit"], "kiln-firstboot.service");
     assert_eq!(ended.result["look"]["system"], "degraded");
-    assert_eq!(ended.result["look"]["failed"], serde_json::json!(["kiln-firstboot.service", "kiln-volume.service"]));
+    assert_eq!(
+        ended.result["look"]["failed"],
+        serde_json::json!(["kiln-firstboot.service", "kiln-volume.service"])
+    );
     assert!(
         ended.said.contains("api.endpoint: is missing"),
         "one line on the console says why: {}",

@@ -63,7 +63,7 @@ fn has_unit(subject: &Subject<'_>, name: &str) -> bool {
     paths.into_iter().any(|path| subject.exists(&path))
 }
 
-/// Returns what could be read of it, unless that is nothing.
+/// Returns what it says, unless that is told to be wrong.
 fn check_file(
     subject: &Subject<'_>,
     findings: &mut Findings,
@@ -83,7 +83,7 @@ fn check_file(
     findings.errors.extend(errors.iter().map(|error| at(error.line, error.what.to_owned(), fix)));
     check_directives(&file, findings, &at);
     check_programs(subject, &file, findings, &at);
-    Some(file)
+    errors.is_empty().then_some(file)
 }
 
 type At<'a> = dyn Fn(u32, String, &str) -> Problem + 'a;

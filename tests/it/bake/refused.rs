@@ -115,12 +115,36 @@ fn files_that_are_missing_are_told_at_once_with_their_places() {
 }
 
 #[test]
+fn what_is_found_late_is_told_with_its_place() {
+    let shop = Shop::new(Layout::Former);
+    shop.edit("path: /etc/notes.txt", "path: /opt/bin/tool");
+    let conflict = "image/node.yaml:31:11: /opt/bin/tool: wanted by component tool (tool) and by files[0]; let one of them go elsewhere";
+    assert_eq!(refused(&shop, &[]), (78, conflict.to_owned()));
+    shop.edit("path: /opt/bin/tool", "path: /etc/notes.txt");
+    let token = format!("token: abcdef.{}\n", "0123456789abcdef");
+    std::fs::write(shop.path("image/files/notes.txt"), token).unwrap();
+    shop.edit(
+        "      ExecStart=/opt/bin/tool\n",
+        "      ExecStart=/opt/bin/tool\n      ExecStart=/opt/bin/tool\n",
+    );
+    let (code, said) = refused(&shop, &[]);
+    let told: Vec<&str> = said.lines().collect();
+    let expected = [
+        "image/node.yaml:21:11: /etc/systemd/system/tool.service: line 5: systemd does not load tool.service: it has more than one ExecStart=; keep one, clear the list by ExecStart= before it, or add Type=oneshot",
+        "image/node.yaml:32:11: /etc/notes.txt: holds a bootstrap token",
+    ];
+    assert_eq!((code, told.len()), (78, expected.len()), "{said}");
+    expected.iter().zip(told).for_each(|(expected, line)| assert!(line.starts_with(expected), "{said}"));
+    no_output(&shop);
+}
+
+#[test]
 fn a_base_for_another_machine_is_refused() {
     let shop = Shop::new(Layout::Former);
     shop.edit("arch: amd64", "arch: arm64");
     let (code, said) = refused(&shop, &[]);
     assert_eq!(code, 78);
-    let words = "image/node.yaml: arch: the base is for amd64, but the image is for arm64; name a base for arm64, or write amd64";
+    let words = "image/node.yaml:3:7: arch: the base is for amd64, but the image is for arm64; name a base for arm64, or write amd64";
     assert!(said.lines().any(|line| line == words), "{said}");
     no_output(&shop);
 }
