@@ -29,7 +29,7 @@ mod snapshot;
 mod stored;
 mod turn;
 
-pub use access::{Cloud, Limits, Region, SettingError};
+pub use access::{Cloud, ENDPOINTS, Limits, Region, SettingError, check_endpoint};
 pub use account::PublicAccess;
 pub use disk::{SnapshotDisk, StoredError};
 pub use error::CloudError;

@@ -61,11 +61,14 @@ pub enum SettingError {
     /// `HTTPS_PROXY`.
     #[error("the proxy's address is not http://HOST:PORT (HTTPS_PROXY)")]
     Proxy,
-    /// `AWS_ENDPOINT_URL`, or the profile's `endpoint_url`.
-    #[error(
-        "the endpoint '{0}' is not https://HOST or http://HOST (AWS_ENDPOINT_URL, or endpoint_url of the profile)"
-    )]
-    Endpoint(String),
+    /// `AWS_ENDPOINT_URL` or one of its kin.
+    #[error("the endpoint '{url}' is not https://HOST or http://HOST ({variable})")]
+    Endpoint {
+        /// The variable.
+        variable: &'static str,
+        /// What it says.
+        url: String,
+    },
 }
 
 /// An account at AWS, as the SDK's chain finds it.
@@ -81,7 +84,7 @@ impl Cloud {
     /// spares asking for one, in the end an instance's metadata service.
     ///
     /// # Errors
-    /// When the proxy's address or the endpoint's can't be used.
+    /// When the proxy's address can't be used.
     pub async fn open(
         region: Option<&str>,
         limits: Limits,
@@ -118,10 +121,6 @@ impl Cloud {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;
-        // The SDK would try for as long as a call may take.
-        if let Some(wrong) = config.endpoint_url().filter(|url| !is_endpoint(url)) {
-            return Err(SettingError::Endpoint(wrong.to_owned()));
-        }
         Ok(Self { config, limits, teller: Teller::default() })
     }
 
@@ -154,8 +153,25 @@ impl Cloud {
     }
 }
 
-fn is_endpoint(url: &str) -> bool {
-    reqwest::Url::parse(url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+/// The variables that name an endpoint of a service kiln calls (AWS SDKs and Tools Reference, "Service-specific endpoints").
+pub const ENDPOINTS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "AWS_ENDPOINT_URL_EBS",
+    "AWS_ENDPOINT_URL_EC2",
+    "AWS_ENDPOINT_URL_SSM",
+];
+
+/// Looks at what one of [`ENDPOINTS`] says: the SDK would try what is no address for as long as a call may take.
+///
+/// # Errors
+/// If it is not the address of an HTTP server.
+pub fn check_endpoint(variable: &'static str, url: &str) -> Result<(), SettingError> {
+    let is_one = |url: reqwest::Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
+    match reqwest::Url::parse(url).is_ok_and(is_one) {
+        true => Ok(()),
+        false => Err(SettingError::Endpoint { variable, url: url.to_owned() }),
+    }
 }
 
 /// Returns the client of all services. Plain HTTP (an instance's metadata service, a double) needs no proxy.

@@ -53,8 +53,9 @@ pub struct Machines {
     pub switch: PathBuf,
     /// The `kiln` program, which hands them orders.
     pub kiln: PathBuf,
-    /// The image when the lab was made: their disks hold only what differs from it.
-    pub image: Likeness,
+    /// What the image was like when the lab was made: their disks hold only what differs from it. Not named `image`: in
+    /// the lab's record it stands beside that.
+    pub likeness: Likeness,
 }
 
 /// What the system says about the content of a file: another file under its name differs in this, and so does the same one once

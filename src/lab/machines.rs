@@ -34,8 +34,8 @@ pub(super) fn look(lab: &Lab, order: &Order, image: &Path) -> Result<Machines, L
     let ready = vm::ready(&facts, &Need { memory_bytes, machines: order.nodes })?;
     let accelerator = if facts.kvm == Kvm::Present { Accelerator::Kvm } else { Accelerator::Tcg };
     let (switch, kiln) = (lab.switch(), order.kiln.clone());
-    let image = Likeness::of(&files::about(image)?);
-    Ok(Machines { qemu: ready.qemu, firmware: ready.firmware, accelerator, switch, kiln, image })
+    let likeness = Likeness::of(&files::about(image)?);
+    Ok(Machines { qemu: ready.qemu, firmware: ready.firmware, accelerator, switch, kiln, likeness })
 }
 
 /// Looks whether this machine can hold one more worker.

@@ -220,7 +220,32 @@ impl NodeRecord {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ground::{Likeness, Link, Machines};
     use super::*;
+    use crate::settings::{Fabric, Runtime};
+    use crate::vm::{Accelerator, Firmware, Flash};
+
+    /// On both grounds: what is recorded can be read again.
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let flash = |name: &str| Flash { file: name.into(), format: "raw".into() };
+        let image = std::fs::metadata("/").unwrap();
+        let machines = Machines {
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            firmware: Firmware { code: flash("code"), variables: flash("variables") },
+            accelerator: Accelerator::Tcg,
+            switch: "/run/switch".into(),
+            kiln: "/opt/bin/kiln".into(),
+            likeness: Likeness::of(&image),
+        };
+        let link = Link { namespace: "/run/netns/lab".into(), bridge: "kiln0".into() };
+        for ground in [Ground::Nspawn { link }, Ground::Qemu(machines)] {
+            let shape = Shape { fabric: Fabric::Vxlan, runtime: Runtime::Containerd };
+            let record = Record { ground, shape, image: "/lab.raw".into(), is_whole: false };
+            let text = serde_json::to_string_pretty(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record, "{text}");
+        }
+    }
 
     #[test]
     fn names_are_host_names_and_short() {

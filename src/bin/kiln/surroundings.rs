@@ -61,7 +61,7 @@ impl Surroundings {
             .filter(|value| !value.is_empty())
     }
 
-    fn text(&self, names: [&str; 2]) -> Option<String> {
+    fn text<const N: usize>(&self, names: [&str; N]) -> Option<String> {
         names.iter().find_map(|name| self.variable(name)).map(|value| value.to_string_lossy().into_owned())
     }
 
@@ -160,8 +160,13 @@ impl Surroundings {
     /// Opens AWS as the SDK's chain finds it.
     #[cfg(feature = "aws")]
     pub async fn cloud(&self, region: Option<&str>) -> Result<Cloud, Failure> {
+        let wrong = |error| Failure::with(Exit::Config, error);
+        for name in kiln::cloud::ENDPOINTS {
+            let Some(url) = self.text([name]) else { continue };
+            kiln::cloud::check_endpoint(name, &url).map_err(wrong)?;
+        }
         let opened = Cloud::open(region, kiln::cloud::Limits::default(), self.proxy()?.as_ref()).await;
-        Ok(opened.map_err(|error| Failure::with(Exit::Config, error))?.telling(self.teller()))
+        Ok(opened.map_err(wrong)?.telling(self.teller()))
     }
 
     fn network(&self, jobs: usize) -> Settings {

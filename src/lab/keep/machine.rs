@@ -25,7 +25,7 @@ pub(super) fn keep(node: &NodeRecord, body: &Virtual, folder: &Path) -> Result<E
     if !node.lab.exists() {
         return Err(LabError::Going);
     }
-    if Likeness::of(&files::about(&node.image)?) != body.common.image {
+    if Likeness::of(&files::about(&node.image)?) != body.common.likeness {
         return Err(LabError::OtherImage(node.image.clone()));
     }
     make_disk(node)?;

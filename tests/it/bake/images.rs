@@ -108,11 +108,11 @@ fn everything_that_is_wrong_with_images_is_told_at_once() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(78), "{said}");
     for line in [
-        "image/node.yaml: images.docker: files/docker.tar is a Docker archive; kiln takes OCI archives \
+        "image/node.yaml:21:3: images.docker: files/docker.tar is a Docker archive; kiln takes OCI archives \
          (skopeo copy docker-archive:FILE oci-archive:FILE)",
-        "image/node.yaml: images.text: files/notes.txt is no OCI archive: it has no oci-layout",
-        "image/node.yaml: images.member: files/tool has no member 'no-such'; let 'program' be one of: tool",
-        "image/node.yaml: images.theirs: files/theirs.tar holds an image without a whole name; add 'name', as in \
+        "image/node.yaml:23:3: images.text: files/notes.txt is no OCI archive: it has no oci-layout",
+        "image/node.yaml:26:3: images.member: files/tool has no member 'no-such'; let 'program' be one of: tool",
+        "image/node.yaml:30:3: images.theirs: files/theirs.tar holds an image without a whole name; add 'name', as in \
          registry.example/app:1",
     ] {
         assert!(said.contains(line), "{line}\nis not in:\n{said}");

@@ -117,10 +117,10 @@ fn files_that_are_missing_are_told_at_once_with_their_places() {
 #[test]
 fn what_is_found_late_is_told_with_its_place() {
     let shop = Shop::new(Layout::Former);
-    shop.edit("path: /etc/notes.txt", "path: /opt/bin/tool");
-    let conflict = "image/node.yaml:31:11: /opt/bin/tool: wanted by component tool (tool) and by files[0]; let one of them go elsewhere";
+    shop.edit("path: /etc/notes.txt", "path: /etc/systemd/system/tool.service/notes.txt");
+    let conflict = "image/node.yaml:31:11: /etc/systemd/system/tool.service/notes.txt: wanted by files[0], but /etc/systemd/system/tool.service is no folder: unit tool.service wants it; let one of them go elsewhere";
     assert_eq!(refused(&shop, &[]), (78, conflict.to_owned()));
-    shop.edit("path: /opt/bin/tool", "path: /etc/notes.txt");
+    shop.edit("path: /etc/systemd/system/tool.service/notes.txt", "path: /etc/notes.txt");
     let token = format!("token: abcdef.{}\n", "0123456789abcdef");
     std::fs::write(shop.path("image/files/notes.txt"), token).unwrap();
     shop.edit(
