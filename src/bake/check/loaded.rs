@@ -4,6 +4,8 @@
 //! Facts: `service_verify`, `timer_verify`, `path_verify`, `socket_verify` and `mount_verify` of systemd 257
 //! (src/core). What a drop-in in the base's /usr adds is not known here.
 
+use std::collections::BTreeMap;
+
 use super::text::Texts;
 use super::{Findings, Subject};
 use crate::bake::units::{Item, is_unit_name, template_of};
@@ -32,14 +34,18 @@ impl<'a> Loaded<'a> {
         let kind = name.rsplit('.').next().unwrap_or_default();
         let template = template_of(name).map(|(template, _)| format!("{template}.d"));
         let folders = [Some(format!("{name}.d")), template, Some(format!("{kind}.d"))];
-        let mut drop_ins: Vec<_> = texts
-            .iter()
-            .filter_map(|(drop_in, text)| Some((drop_in.split_once('/')?, text)))
-            .filter(|((folder, _), _)| folders.iter().flatten().any(|name| name == folder))
-            .collect();
-        // systemd.unit(5): drop-ins are read in the order of their file names, whatever folder they lie in.
-        drop_ins.sort_by_key(|((_, file), _)| *file);
-        let texts = texts.get(name).into_iter().chain(drop_ins.into_iter().map(|(_, text)| text));
+        // systemd.unit(5): drop-ins are read in the order of their file names, whatever folder they lie in; of two with one
+        // name the more specific folder's counts.
+        let mut drop_ins = BTreeMap::new();
+        for folder in folders.iter().flatten() {
+            for (name, text) in texts {
+                let Some(file) = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else {
+                    continue;
+                };
+                drop_ins.entry(file).or_insert(text);
+            }
+        }
+        let texts = texts.get(name).into_iter().chain(drop_ins.into_values());
         Self(texts.flat_map(|text| text.file.items.iter().map(|item| (text.path, item))).collect())
     }
 
@@ -84,9 +90,10 @@ impl<'a> Loaded<'a> {
 
     fn service(&self) -> Vec<Refusal<'a>> {
         let starts = self.list("Service", "ExecStart");
-        let does_other = self.has_any("Service", &["ExecStop"]) || self.has_any("Unit", &["SuccessAction"]);
-        if starts.is_empty() && !does_other {
-            return vec![(None, "it has no ExecStart=".into(), "add one, or ExecStop= or SuccessAction=")];
+        let does_other = self.has_any("Service", &["ExecStop"]) && self.remains();
+        if starts.is_empty() && !does_other && !self.has_any("Unit", &["SuccessAction"]) {
+            let fix = "add one, or SuccessAction=, or ExecStop= with RemainAfterExit=yes";
+            return vec![(None, "it has no ExecStart=".into(), fix)];
         }
         let kind = self.last("Service", "Type");
         match kind.map_or("", |(_, item)| &item.value) {
@@ -95,6 +102,11 @@ impl<'a> Loaded<'a> {
             "" if starts.is_empty() => self.restart().into_iter().collect(),
             kind => self.lasting(kind, &starts),
         }
+    }
+
+    fn remains(&self) -> bool {
+        let yes = ["1", "yes", "y", "true", "t", "on"];
+        self.last("Service", "RemainAfterExit").is_some_and(|(_, item)| yes.contains(&item.value.as_str()))
     }
 
     fn lasting(&self, kind: &str, starts: &[(&'a TreePath, &'a Item)]) -> Vec<Refusal<'a>> {
@@ -183,4 +195,20 @@ fn place_of(stem: &str) -> String {
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let (hex, rest) = text.strip_prefix(b"\\x")?.split_at_checked(2)?;
     Some((u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place_of;
+
+    #[test]
+    fn a_name_stands_for_a_path() {
+        let names = [
+            ("var-lib-etcd", "/var/lib/etcd"),
+            ("mnt-my\\x2ddata", "/mnt/my-data"),
+            ("-", ""),
+            ("a\\xzz", "/a\\xzz"),
+        ];
+        names.into_iter().for_each(|(stem, path)| assert_eq!(place_of(stem), path));
+    }
 }

@@ -83,7 +83,8 @@ fn check_file(
     findings.errors.extend(errors.iter().map(|error| at(error.line, error.what.to_owned(), fix)));
     check_directives(&file, findings, &at);
     check_programs(subject, &file, findings, &at);
-    errors.is_empty().then_some(file)
+    // systemd.unit(5): an empty file masks its unit.
+    (errors.is_empty() && !text.is_empty()).then_some(file)
 }
 
 type At<'a> = dyn Fn(u32, String, &str) -> Problem + 'a;
