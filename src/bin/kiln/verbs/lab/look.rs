@@ -52,10 +52,8 @@ pub(super) fn status(lab: &Lab, here: &Surroundings) -> Result<Exit, Failure> {
 }
 
 pub(super) fn smoke(lab: &Lab, here: &Surroundings) -> Result<Exit, Failure> {
-    if lab::record(lab)?.is_none() {
-        return Err(LabError::NoLab(lab.name.clone()).into());
-    }
-    let matrix = lab::smoke(&Api::of(lab)?, &*here.progress)?;
+    let record = lab::record(lab)?.ok_or_else(|| LabError::NoLab(lab.name.clone()))?;
+    let matrix = lab::smoke(&Api::of(lab)?, record.ground.pace(), &*here.progress)?;
     match here.format {
         Format::Json => print_json(&matrix)?,
         Format::Text => say!("{matrix}"),
